@@ -1,0 +1,331 @@
+"""What a parsed line tells about a delivery: a table and its columns.
+
+One small function per statement that matters, found in a table by its action; every other
+statement is recognised and tells nothing. It knows the columns of one line's row, not the rows
+already there, and no SQL: merging is the store's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from journal_postfix.messages import MsgDetails
+from journal_postfix.parser import DEFAULT_SYSLOG_NAMES, Parsed, relay_parts, route
+
+Delivery = dict[str, Any]
+
+#: Forms of variable envelope return paths that `verp_patterns` may name instead of a pattern.
+VERP_FORMS = {
+    "user=domain": r"(?P<name>[^@=+]+)[+-](?P<verp_id>[^@=]+=[^@=]+)@(?P<domain>[^@]+)",
+    "prvs=": r"prvs=(?P<verp_id>[0-9A-Za-z]+)=(?P<name>[^@]+)@(?P<domain>[^@]+)",
+}
+
+#: Verdicts that change a mail's way or refuse it; the others leave no row.
+CONTENT_VERDICTS = frozenset(
+    prefix + word
+    for prefix in ("", "milter-header-", "milter-body-")
+    for word in ("reject", "warning", "filter", "discard", "hold", "delay", "redirect", "bcc")
+)
+REFUSALS = frozenset(("reject", "milter-reject", "milter-header-reject", "milter-body-reject"))
+#: States in which a refusal with a queue id refuses the mail, not one of its recipients.
+WHOLE_MAIL = frozenset(("DATA", "BDAT", "END-OF-MESSAGE"))
+PROBED = ("deliverable", "undeliverable", "undeliverable-but-not-cached")
+#: Daemons that write a delivery record without trying to deliver (MAPPING case 16).
+NOT_TRYING = frozenset(("error", "retry", "qmgr", "oqmgr"))
+
+_queued_as = re.compile(r".*\bqueued as ([0-9A-Za-z]{6,40})\b", re.DOTALL).match
+_forwarded_as = re.compile(r"forwarded as ([0-9A-Za-z]{6,40})").fullmatch
+_connect_to = re.compile(r"(?:delivery temporarily suspended: )?connect to ([^\s\[]+\[[^\]]*\](?::\d+)?): ")
+_reply = re.compile(r"(?:.*? (?:said|refused to talk to me): )?([245]\d\d)[ -]", re.DOTALL).match
+_from_columns = ("sender", "recipient", "protocol_name", "helo_name")
+_login_columns = ("sasl_method", "sasl_username", "sasl_sender")
+_client_columns = ("client_name", "client_address", "client_port")
+
+
+class Options(NamedTuple):
+    """What the configuration says about extraction; see the keys of the same names."""
+
+    store_subject: bool = False
+    store_content: bool = False
+    verp: tuple[re.Pattern[str], ...] = ()
+    syslog_names: tuple[str, ...] = DEFAULT_SYSLOG_NAMES
+
+
+def verp_options(marker: str | None, patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    """The patterns of `verp_marker` and `verp_patterns`; raises re.error for a bad pattern."""
+    texts = [VERP_FORMS.get(pattern, pattern) for pattern in patterns]
+    if marker:
+        tag = rf"\+{re.escape(marker)}-(?P<verp_id>[^@]+)"
+        texts.insert(0, rf"(?P<name>[^@+]+){tag}@(?P<domain>[^@]+)")
+    return tuple(re.compile(text) for text in texts)
+
+
+def _pick(parsed: Parsed, *names: str) -> Delivery:
+    return {name: parsed[name] for name in names if name in parsed}
+
+
+def _without_verp(address: str, options: Options) -> tuple[str, str | None]:
+    for pattern in options.verp:
+        match = pattern.fullmatch(address)
+        if match is not None:
+            parts = match.groupdict()
+            return f"{parts['name']}@{parts['domain']}", parts.get("verp_id")
+    return address, None
+
+
+def _sender(parsed: Parsed, options: Options) -> Delivery:
+    if "sender" not in parsed:
+        return {}
+    sender, verp_id = _without_verp(parsed["sender"], options)
+    return {"sender": sender, "verp_id": verp_id} if verp_id else {"sender": sender}
+
+
+def _mail(parsed: Parsed, **columns: Any) -> Delivery:
+    return {"table": "from", "queue_id": parsed["queue_id"], **columns}
+
+
+def _client(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery | None:
+    if "queue_id" not in parsed:
+        return None
+    columns = _pick(parsed, *_client_columns, *_login_columns, "orig_queue_id", "orig_client")
+    return _mail(parsed, origin="smtp", **columns)
+
+
+def _pickup(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
+    given = _sender(parsed, options)
+    if "orig_queue_id" not in parsed:
+        return _mail(parsed, origin="local", uid=parsed["uid"], **given)
+    old = {"table": "from", "queue_id": parsed["orig_queue_id"]}
+    columns = {"origin": "requeue", "uid": parsed["uid"], "orig_queue_id": parsed["orig_queue_id"]}
+    return _mail(
+        parsed, **columns, **given, also=[{**old, "next_queue_id": parsed["queue_id"]}]
+    )
+
+
+def _message_id(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
+    return _mail(parsed, **_pick(parsed, "message_id", "resent_message_id"))
+
+
+def _queue_active(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
+    columns = _pick(parsed, "size", "nrcpt")
+    return _mail(parsed, queued_at=msg["t"], accepted=True, **columns, **_sender(parsed, options))
+
+
+def _removed(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
+    daemon = msg["identifier"].rpartition("/")[2]
+    by = parsed.get("removed_by") or ("postsuper" if daemon == "postsuper" else "qmgr")
+    delivery = _mail(parsed, removed_at=msg["t"], removed_by=by)
+    if by == "qmgr":
+        delivery["accepted"] = True
+    return delivery
+
+
+def _expired(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
+    return _mail(parsed, expired_at=msg["t"], accepted=True, **_sender(parsed, options))
+
+
+def _notification(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
+    return {
+        "table": "from",
+        "queue_id": parsed["notification_queue_id"],
+        "origin": "notice",
+        "notification": parsed["notification"],
+        "notification_for": parsed["queue_id"],
+    }
+
+
+def _held(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
+    return _mail(parsed, held_at=msg["t"], accepted=True)
+
+
+def _released(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
+    return _mail(parsed, released_at=msg["t"], accepted=True)
+
+
+def _requeued(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
+    return _mail(parsed, removed_at=msg["t"], removed_by="requeued")
+
+
+def _next_hop(delivery: Delivery, reason: str, parsed: Parsed) -> None:
+    """Set what the reply of the other side tells: its code, its queue id, who was tried."""
+    reply = _reply(reason)
+    if reply is not None:
+        delivery["reply_code"] = int(reply[1])
+    if parsed["status"] == "sent":
+        queued = _queued_as(reason) if "queued as " in reason else None
+        if queued is not None:
+            delivery["next_queue_id"] = queued[1]
+    elif parsed["relay"] == "none":
+        tried = _connect_to.match(reason)
+        if tried is not None:
+            parts = relay_parts(tried[1])
+            delivery.update({k: v for k, v in parts.items() if k != "relay_path"})
+
+
+def _delivered(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
+    delivery: Delivery = {"table": "to", **parsed}
+    for name in ("action", "conn_use", "relay_path"):
+        delivery.pop(name, None)
+    daemon = msg["identifier"].rpartition("/")[2]
+    delivery["daemon"] = daemon
+    mail: Delivery = {} if daemon == "cleanup" else {"accepted": True}
+    if parsed["status"] in PROBED:
+        mail["origin"] = "probe"
+    if options.verp and "orig_to" in parsed:
+        delivery["orig_to"] = _without_verp(parsed["orig_to"], options)[0]
+    also = []
+    reason = parsed.get("reason", "")
+    if daemon in ("smtp", "lmtp", "error", "retry"):
+        _next_hop(delivery, reason, parsed)
+    elif daemon == "local" and reason.startswith("forwarded as "):
+        forwarded = _forwarded_as(reason)
+        if forwarded is not None:
+            delivery["next_queue_id"] = forwarded[1]
+            also = [{"table": "from", "queue_id": forwarded[1], "origin": "forward"}]
+    if mail:
+        also.append({"table": "from", "queue_id": parsed["queue_id"], **mail})
+    if also:
+        delivery["also"] = also
+    return delivery
+
+
+def _noqueue(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
+    """The columns of a verdict's own row."""
+    syslog_name, _, daemon = msg["identifier"].rpartition("/")
+    columns = ("queue_id", *_client_columns, "protocol_state", "reply_code", "dsn", "reason")
+    row = _pick(parsed, *columns, *_from_columns, *_login_columns)
+    return {
+        "table": "noqueue",
+        "syslog_name": syslog_name,
+        "daemon": daemon,
+        "action": parsed["verdict"],
+        **row,
+        **_sender(parsed, options),
+    }
+
+
+_MAIL_OF_VERDICT = {
+    "hold": lambda msg, row: {"held_at": msg["t"], "hold_reason": row.get("reason")},
+}
+
+
+def _with_mail(msg: MsgDetails, row: Delivery, *, whole: bool) -> Delivery:
+    """Add to a verdict with a queue id what it means for its mail; `whole`: it judges the mail."""
+    if "queue_id" not in row:
+        return row
+    mail: Delivery = {"table": "from", "queue_id": row["queue_id"]}
+    mail |= _pick(row, "sender", "verp_id", "protocol_name", "helo_name")
+    action = row["action"]
+    if action in REFUSALS:
+        if whole:
+            mail |= {"verdict": action, "accepted": False}
+            mail |= _pick(row, "protocol_state", "reply_code", "dsn", "reason")
+    elif action != "warning":
+        mail["verdict"] = action
+    if action.endswith("hold"):
+        mail["held_at"] = msg["t"]
+        if "reason" in row:
+            mail["hold_reason"] = row["reason"]
+    row.pop("verp_id", None)
+    return {**row, "also": [mail]}
+
+
+def _verdict(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery | None:
+    if parsed["verdict"] == "permit":
+        return None
+    row = _noqueue(msg, parsed, options)
+    whole = row["daemon"] == "cleanup" or row.get("protocol_state") in WHOLE_MAIL
+    return _with_mail(msg, row, whole=whole)
+
+
+def _screening_busy(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
+    return _noqueue(msg, {**parsed, "verdict": "reject", "protocol_state": "CONNECT"}, options)
+
+
+def _content_reason(parsed: Parsed, options: Options) -> str | None:
+    content = f"{parsed['part']} {parsed['content']}"
+    subject = content.lower().startswith("header subject:")
+    if options.store_content or (options.store_subject and subject):
+        return f"{content}: {parsed['reason']}" if "reason" in parsed else content
+    return parsed.get("reason")
+
+
+def _content_verdict(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery | None:
+    subject = {}
+    content = parsed["content"]
+    if options.store_subject and content[:8].lower() == "subject:" and parsed["part"] == "header":
+        subject = {"subject": content[8:].strip()}
+    if parsed["verdict"] not in CONTENT_VERDICTS:
+        return _mail(parsed, **subject) if subject else None
+    columns = dict(parsed)
+    reason = _content_reason(parsed, options)
+    if reason is None:
+        columns.pop("reason", None)
+    else:
+        columns["reason"] = reason
+    client = _origin_client(parsed["origin"])
+    columns |= client
+    columns["protocol_state"] = "END-OF-MESSAGE" if client else "PICKUP"
+    columns.pop("protocol_state")
+    row = _with_mail(msg, _noqueue(msg, columns, options), whole=True)
+    row["also"][0].update(subject)
+    return row
+
+
+def _origin_client(origin: str) -> Delivery:
+    """`name[address]:port` as columns; nothing for `local`."""
+    parts = relay_parts(origin)
+    names = {"relay_name": "client_name", "relay_address": "client_address"}
+    names["relay_port"] = "client_port"
+    return {names[name]: value for name, value in parts.items() if name in names}
+
+
+def _message_rejected(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
+    return _mail(parsed, accepted=False, reason=parsed["reason"])
+
+
+def _session_trouble(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery | None:
+    if "queue_id" not in parsed:
+        return None
+    state = parsed["protocol_state"]
+    return _mail(parsed, protocol_state=state, reason=f"{parsed['trouble']} after {state}")
+
+
+Extractor = Callable[[MsgDetails, Parsed, Options], "Delivery | None"]
+
+EXTRACT: dict[str, Extractor] = {
+    "client": _client,
+    "content_verdict": _content_verdict,
+    "delivery": _delivered,
+    "expired": _expired,
+    "held": _held,
+    "message_id": _message_id,
+    "message_rejected": _message_rejected,
+    "notification": _notification,
+    "pickup": _pickup,
+    "queue_active": _queue_active,
+    "released": _released,
+    "removed": _removed,
+    "requeued": _requeued,
+    "resent_message_id": _message_id,
+    "screening_busy": _screening_busy,
+    "session_trouble": _session_trouble,
+    "verdict": _verdict,
+}
+
+
+def extract_delivery(
+    msg_details: MsgDetails, parsed: Parsed, options: Options | None = None
+) -> tuple[list[str], Delivery | None]:
+    """What one parsed line tells: `(errors, delivery)`.
+
+    `delivery` has `table` (`from`, `to`, `noqueue`), columns of that table without None values,
+    and for `also` a list of further rows the same line tells about. It is None for a line that
+    carries no delivery fact. `errors` names what is odd in a line without refusing it.
+    """
+    extract = EXTRACT.get(parsed["action"])
+    if extract is None:
+        return [], None
+    return [], extract(msg_details, parsed, options or Options())
