@@ -29,11 +29,10 @@ CONTENT_VERDICTS = frozenset(
     for word in ("reject", "warning", "filter", "discard", "hold", "delay", "redirect", "bcc")
 )
 REFUSALS = frozenset(("reject", "milter-reject", "milter-header-reject", "milter-body-reject"))
+#: Verdicts that only say something.
+NOTES = frozenset(("warning", "warn", "info", "reject_warning", "delay", "milter-header-warning"))
 #: States in which a refusal with a queue id refuses the mail, not one of its recipients.
 WHOLE_MAIL = frozenset(("DATA", "BDAT", "END-OF-MESSAGE"))
-PROBED = ("deliverable", "undeliverable", "undeliverable-but-not-cached")
-#: Daemons that write a delivery record without trying to deliver (MAPPING case 16).
-NOT_TRYING = frozenset(("error", "retry", "qmgr", "oqmgr"))
 
 _queued_as = re.compile(r".*\bqueued as ([0-9A-Za-z]{6,40})\b", re.DOTALL).match
 _forwarded_as = re.compile(r"forwarded as ([0-9A-Za-z]{6,40})").fullmatch
@@ -170,12 +169,8 @@ def _delivered(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
         delivery.pop(name, None)
     daemon = msg["identifier"].rpartition("/")[2]
     delivery["daemon"] = daemon
-    mail: Delivery = {} if daemon == "cleanup" else {"accepted": True}
-    if parsed["status"] in PROBED:
-        mail["origin"] = "probe"
     if options.verp and "orig_to" in parsed:
         delivery["orig_to"] = _without_verp(parsed["orig_to"], options)[0]
-    also = []
     reason = parsed.get("reason", "")
     if daemon in ("smtp", "lmtp", "error", "retry"):
         _next_hop(delivery, reason, parsed)
@@ -183,11 +178,8 @@ def _delivered(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
         forwarded = _forwarded_as(reason)
         if forwarded is not None:
             delivery["next_queue_id"] = forwarded[1]
-            also = [{"table": "from", "queue_id": forwarded[1], "origin": "forward"}]
-    if mail:
-        also.append({"table": "from", "queue_id": parsed["queue_id"], **mail})
-    if also:
-        delivery["also"] = also
+            new = {"table": "from", "queue_id": forwarded[1], "origin": "forward"}
+            delivery["also"] = [new]
     return delivery
 
 
@@ -206,11 +198,6 @@ def _noqueue(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
     }
 
 
-_MAIL_OF_VERDICT = {
-    "hold": lambda msg, row: {"held_at": msg["t"], "hold_reason": row.get("reason")},
-}
-
-
 def _with_mail(msg: MsgDetails, row: Delivery, *, whole: bool) -> Delivery:
     """Add to a verdict with a queue id what it means for its mail; `whole`: it judges the mail."""
     if "queue_id" not in row:
@@ -222,7 +209,7 @@ def _with_mail(msg: MsgDetails, row: Delivery, *, whole: bool) -> Delivery:
         if whole:
             mail |= {"verdict": action, "accepted": False}
             mail |= _pick(row, "protocol_state", "reply_code", "dsn", "reason")
-    elif action != "warning":
+    elif action not in NOTES:
         mail["verdict"] = action
     if action.endswith("hold"):
         mail["held_at"] = msg["t"]
@@ -265,10 +252,7 @@ def _content_verdict(msg: MsgDetails, parsed: Parsed, options: Options) -> Deliv
         columns.pop("reason", None)
     else:
         columns["reason"] = reason
-    client = _origin_client(parsed["origin"])
-    columns |= client
-    columns["protocol_state"] = "END-OF-MESSAGE" if client else "PICKUP"
-    columns.pop("protocol_state")
+    columns |= _origin_client(parsed["origin"])
     row = _with_mail(msg, _noqueue(msg, columns, options), whole=True)
     row["also"][0].update(subject)
     return row

@@ -1,0 +1,148 @@
+"""Old log files into the store.
+
+A file is recognised by its content: given again, rotated, compressed or grown it goes on where
+it was left. When all files are read, mails whose halves stand in different files are joined.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from threading import Event
+
+from journal_postfix.collect import Collector, Debug
+from journal_postfix.commit import Committer
+from journal_postfix.config import Config
+from journal_postfix.join import join_halves
+from journal_postfix.logfile import LogFile, iter_logfile_messages
+from journal_postfix.messages import InputError, MsgDetails
+from journal_postfix.run import run_loop
+from journal_postfix.store import Writer
+
+log = logging.getLogger("journal_postfix")
+
+PATIENCE = 60.0  # seconds to wait for a database that went away
+
+Progress = Callable[[LogFile], None]
+
+
+@dataclass
+class Loaded:
+    """What became of one file: its lines of Postfix, and what was not stored of them."""
+
+    path: str
+    lines: int = 0
+    unknown: int = 0
+    too_old: int = 0
+    known: bool = False  # something of it had been loaded before
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """How the files are to be read: year of the first line, time zone of its stamps."""
+
+    year: int | None = None
+    timezone: str | None = None
+
+
+def backfill(
+    dsn: str,
+    config: Config,
+    paths: Sequence[str],
+    options: FileOptions,
+    *,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    debug: Debug | None = None,
+    stop: Event | None = None,
+) -> list[Loaded]:
+    """Load the files, one after the other or in `jobs` processes; gives what became of each.
+
+    Raises InputError; what was committed until then stays, and the next call goes on there.
+    """
+    stop = stop or Event()
+    if jobs > 1 and len(paths) > 1:
+        context = get_context("spawn")
+        with ProcessPoolExecutor(min(jobs, len(paths)), mp_context=context) as pool:
+            work = [pool.submit(_load_one, dsn, config, path, options) for path in paths]
+            loaded = [one.result() for one in work]
+    else:
+        loaded = [_load_one(dsn, config, path, options, progress, debug, stop) for path in paths]
+    if not stop.is_set():
+        _join(dsn, config)
+    return loaded
+
+
+def _join(dsn: str, config: Config) -> None:
+    writer = Writer(dsn, config.store_options(finite=True))
+    committer = Committer(writer, config, Event(), PATIENCE)
+    committer.attempt(lambda: join_halves(writer))
+    writer.close()
+
+
+def _load_one(
+    dsn: str,
+    config: Config,
+    path: str,
+    options: FileOptions,
+    progress: Progress | None = None,
+    debug: Debug | None = None,
+    stop: Event | None = None,
+) -> Loaded:
+    stop = stop or Event()
+    writer = Writer(dsn, config.store_options(finite=True))
+    try:
+        committer = Committer(writer, config, stop, PATIENCE)
+        logfile = LogFile(path)
+        loaded = Loaded(path, known=_resume(writer, logfile))
+        messages = iter_logfile_messages(logfile, options.year, options.timezone)
+        watched = _watched(messages, logfile, progress, stop)
+        collector = Collector(config, debug)
+        try:
+            run_loop(watched, lambda: [logfile.position()], collector, committer)
+        except InputError:  # the good part of a damaged file is stored, then the damage is told
+            committer.commit(collector.take(), [logfile.position()])
+            raise
+    finally:
+        writer.close()
+    loaded.lines, loaded.unknown = committer.lines, committer.unknown
+    loaded.too_old = committer.too_old
+    _refuse_unreadable(loaded)
+    return loaded
+
+
+def _resume(writer: Writer, logfile: LogFile) -> bool:
+    """Go on where the content was left, whatever the file is called; False: it is new."""
+    position = logfile.position()
+    writer.hold(position.kind, logfile.identity)
+    for source in writer.find_sources(position.kind, logfile.identity):
+        if source.position and logfile.resume(int(source.position), source.digest):
+            writer.sources[source.kind, source.identity] = source
+            return True
+    return False
+
+
+def _watched(
+    messages: Iterator[tuple[bool, MsgDetails]],
+    logfile: LogFile,
+    progress: Progress | None,
+    stop: Event,
+) -> Iterator[tuple[bool, MsgDetails]]:
+    """The messages, until stopped; `progress` hears of the file now and then."""
+    for number, message in enumerate(messages):
+        yield message
+        if number % 4096 == 0:
+            if stop.is_set():
+                return
+            if progress is not None:
+                progress(logfile)
+
+
+def _refuse_unreadable(loaded: Loaded) -> None:
+    if loaded.lines and loaded.lines == loaded.unknown:
+        raise InputError(
+            f"{loaded.path}: {loaded.lines} lines of Postfix, and none of them was recognised"
+        )

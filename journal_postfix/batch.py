@@ -1,0 +1,166 @@
+"""What a batch of log lines says about mails, merged into one item per row.
+
+Lines are collected as items; `merge_batch` groups their facts by host and queue id, finds the
+mail each belongs to (among those the store loaded, and those that begin here), and merges. It
+knows neither SQL nor log syntax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from journal_postfix import merge
+from journal_postfix.merge import Fact, Mail, Row
+
+Key = tuple[str, str]  # mta, queue id
+
+
+class Item(NamedTuple):
+    """One line that told something: time, host, who said what, and what `extract` made of it."""
+
+    t: datetime
+    mta: str
+    syslog_name: str
+    daemon: str
+    action: str
+    delivery: Row
+
+
+@dataclass
+class Batch:
+    """Lines read since the last commit: items, and what was only counted."""
+
+    items: list[Item] = field(default_factory=list)
+    unrecognised: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    messages: int = 0  # all that were handed over, Postfix's or not
+    lines: int = 0
+    unknown: int = 0
+    forged: int = 0
+    too_old: int = 0
+    mta: str | None = None
+    t_first: datetime | None = None
+    t_last: datetime | None = None
+
+    def saw(self, t: datetime, mta: str) -> None:
+        """Count a line of Postfix."""
+        self.lines += 1
+        self.mta = mta
+        if self.t_first is None or t < self.t_first:
+            self.t_first = t
+        if self.t_last is None or t > self.t_last:
+            self.t_last = t
+
+    def count_unknown(self, daemon: str, shape: str, example: str, t: datetime) -> None:
+        """Count a line of Postfix that was not recognised, with its first example."""
+        self.unknown += 1
+        known = self.unrecognised.setdefault((daemon, shape), [0, example, t, t])
+        known[0] += 1
+        known[2], known[3] = min(known[2], t), max(known[3], t)
+
+
+@dataclass
+class Merged:
+    """The rows of a batch: mails (new or changed) with their recipients, and verdicts."""
+
+    mails: list[Mail]
+    noqueue: list[Row]
+
+
+class MailRules(NamedTuple):
+    """What the configuration says about whole mails."""
+
+    submission_services: tuple[str, ...] = ("submission", "submissions", "smtps")
+    postfix_uids: tuple[int, ...] = ()
+
+
+def keys_of(items: Iterable[Item]) -> set[Key]:
+    """Host and queue id of every mail the items speak of."""
+    return {
+        (item.mta, delivery["queue_id"])
+        for item in items
+        for delivery in (item.delivery, *item.delivery.get("also", ()))
+        if "queue_id" in delivery
+    }
+
+
+def merge_batch(
+    items: Iterable[Item], stored: dict[Key, list[Mail]], rules: MailRules | None = None
+) -> Merged:
+    """Merge the items into the mails already stored (by key, oldest first) and into new ones."""
+    mails = stored
+    noqueue: list[Row] = []
+    for item in items:
+        _merge_item(item, mails, noqueue)
+    touched = [mail for group in mails.values() for mail in group if mail.changed]
+    for mail in touched:
+        finish(mail, rules or MailRules())
+    return Merged(touched, noqueue)
+
+
+def _merge_item(item: Item, mails: dict[Key, list[Mail]], noqueue: list[Row]) -> None:
+    delivery = item.delivery
+    mail = None
+    for part in delivery.get("also", ()):
+        found = _merge_mail(item, part, mails)
+        if part["queue_id"] == delivery.get("queue_id"):
+            mail = found
+    if delivery["table"] == "noqueue":
+        noqueue.append({**delivery, "mta": item.mta, "t": item.t, "mail": mail})
+    else:
+        _merge_mail(item, delivery, mails)
+
+
+def _merge_mail(item: Item, columns: Row, mails: dict[Key, list[Mail]]) -> Mail | None:
+    key = (item.mta, columns["queue_id"])
+    fact = Fact(item.t, item.action, item.syslog_name, item.daemon, columns)
+    group = mails.setdefault(key, [])
+    if columns is not item.delivery:  # the line begins no mail of this id, it only names it
+        fact = fact._replace(action="named")
+    mail = merge.find_mail(group, fact)
+    if "next_queue_id" in columns and columns["table"] == "from":
+        mail = mail or (group[-1] if group else None)  # a requeued mail ended when it was named
+        if mail is None:
+            return None
+    elif mail is None:
+        mail = _begin(key, group, fact)
+    if columns["table"] == "to":
+        merge.apply_record(mail, fact)
+    else:
+        merge.apply(mail, fact)
+    return mail
+
+
+def _begin(key: Key, group: list[Mail], fact: Fact) -> Mail:
+    row = {"mta": key[0], "queue_id": key[1], "t_i": fact.t, "t_f": fact.t, "origin": "unknown"}
+    mail = Mail(row)
+    if merge.BEGINS.get(fact.action):
+        merge.close_vanished(group, fact.t)
+    group.append(mail)
+    return mail
+
+
+def finish(mail: Mail, rules: MailRules) -> None:
+    """Set the columns that follow from others: service, is_submission."""
+    row = mail.row
+    instance = row.get("syslog_name")
+    if mail.receiver is not None and instance is not None:
+        row["service"] = merge.service_of(mail.receiver, instance)
+    for to in mail.tos.values():
+        if to.get("changed") and instance is not None and to["service"] is not None:
+            to["service"] = merge.service_of(to["service"], instance)
+    row["is_submission"] = row["origin"] not in merge.NOT_SUBMITTED and bool(
+        row.get("sasl_username")
+        or (row.get("uid") is not None and row["uid"] not in rules.postfix_uids)
+        or row.get("service") in rules.submission_services
+    )
+
+
+def rows_of(merged: Merged) -> Iterator[tuple[Mail, Row]]:
+    """Every recipient row of the merged mails that is new or changed, with its mail."""
+    for mail in merged.mails:
+        for row in mail.tos.values():
+            if row.get("changed"):
+                yield mail, row

@@ -1,0 +1,79 @@
+"""Messages in, a batch out: the way of a line from its text to what it tells.
+
+It ties parser and extraction together and counts what leaves no row. No input, no database.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from journal_postfix.batch import Batch, Item
+from journal_postfix.config import Config
+from journal_postfix.delivery import extract_delivery
+from journal_postfix.messages import MsgDetails
+from journal_postfix.parser import Parsed, parse, route
+from journal_postfix.shapes import masked, shape
+
+log = logging.getLogger("journal_postfix")
+
+SUSPICIOUS = 1000  # lines of Postfix without a recognised one: something is wrong
+
+Debug = Callable[[str, object], None]
+
+
+class Collector:
+    """Messages in, a batch out: parse, extract, and count what leaves no row."""
+
+    def __init__(self, config: Config, debug: Debug | None = None) -> None:
+        self.config = config
+        self.options = config.extract_options()
+        self.names = config.syslog_names
+        self.debug = debug
+        self.batch = Batch()
+        self._unknown_in_a_row = 0
+
+    def take(self) -> Batch:
+        """The batch so far; a new one begins."""
+        batch, self.batch = self.batch, Batch()
+        return batch
+
+    def add(self, msg: MsgDetails) -> None:
+        """Take one message in; never raises for what is in it."""
+        self.batch.messages += 1
+        parsed = parse(msg, self.names)
+        action = parsed["action"]
+        if self.debug is not None:
+            self.debug("input", msg)
+            self.debug("parse", parsed)
+        if action == "foreign" or msg["t"] is None:
+            return
+        if msg.get("trusted") is False:
+            self.batch.forged += 1
+            return
+        mta = self.config.mta_of(msg["host"])
+        self.batch.saw(msg["t"], mta)
+        if action == "unknown":
+            self._count_unknown(msg, msg["t"])
+        else:
+            self._unknown_in_a_row = 0
+            self._extract(msg, parsed, mta)
+
+    def _extract(self, msg: MsgDetails, parsed: Parsed, mta: str) -> None:
+        _, delivery = extract_delivery(msg, parsed, self.options)
+        if self.debug is not None:
+            self.debug("extract", delivery)
+        if delivery is not None:
+            syslog_name, _, daemon = msg["identifier"].rpartition("/")
+            assert msg["t"] is not None
+            item = Item(msg["t"], mta, syslog_name, daemon, parsed["action"], delivery)
+            self.batch.items.append(item)
+
+    def _count_unknown(self, msg: MsgDetails, t: datetime) -> None:
+        found = route(msg["identifier"], self.names)
+        text = msg["message"]
+        self.batch.count_unknown(found.daemon if found else "", shape(text), masked(text), t)
+        self._unknown_in_a_row += 1
+        if self._unknown_in_a_row == SUSPICIOUS:
+            log.warning("%d lines of Postfix in a row were not recognised; see status", SUSPICIOUS)

@@ -1,0 +1,101 @@
+"""Batches and positions into the store, with patience while the database is away."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+
+from journal_postfix.batch import Batch
+from journal_postfix.config import Config
+from journal_postfix.database import ConnectionFailed, Error, is_transient
+from journal_postfix.messages import Position
+from journal_postfix.store import Mark, Source, Writer
+
+log = logging.getLogger("journal_postfix")
+
+PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)  # seconds between tries; the last repeats
+_NEEDS_DISK = ("/var/spool/postfix", "/var/lib/postgresql")
+
+
+class Committer:
+    """Batches and positions into the store, with patience while the database is away.
+
+    `patience`: seconds to go on trying (None: for ever). `stop` ends the waiting.
+    """
+
+    def __init__(
+        self, writer: Writer, config: Config, stop: Event, patience: float | None = None
+    ) -> None:
+        self.writer = writer
+        self.config = config
+        self.stop = stop
+        self.patience = patience
+        self.lines = 0
+        self.too_old = 0
+        self.unknown = 0
+
+    def commit(self, batch: Batch, positions: Sequence[Position]) -> bool:
+        """Store a batch with its positions; False: stopped meanwhile, nothing was stored."""
+        if not positions:
+            return True
+        stored = self.attempt(lambda: self._store(batch, positions))
+        if stored:
+            self.lines += batch.lines
+            self.too_old += batch.too_old
+            self.unknown += batch.unknown
+        return stored
+
+    def attempt(self, work: Callable[[], None]) -> bool:
+        """Do some work with the database, again and again while it is away; False: stopped."""
+        waited = 0.0
+        tries = 0
+        while True:
+            try:
+                if self._disk_is_free():
+                    work()
+                    if tries:
+                        log.info("the database is back after %.1f s", waited)
+                    return True
+                reason = "less than min_free_disk is free on the disk"
+            except ConnectionFailed as error:
+                if error.fatal or self._is_out_of_patience(waited):
+                    raise
+                reason = str(error)
+            except Error as error:
+                if not is_transient(error) or self._is_out_of_patience(waited):
+                    raise
+                reason = f"the database failed ({error.pgcode or type(error).__name__})"
+            pause = PAUSES[min(tries, len(PAUSES) - 1)]
+            if tries in (0, 5) or tries % 20 == 0:
+                log.warning("%s; trying again, next in %.1f s", reason, pause)
+            tries += 1
+            waited += pause
+            if self.stop.wait(pause):
+                return False
+
+    def _is_out_of_patience(self, waited: float) -> bool:
+        return self.patience is not None and waited >= self.patience
+
+    def _disk_is_free(self) -> bool:
+        wanted = self.config.min_free_disk
+        if not wanted:
+            return True
+        paths = [self.config.data_dir] if self.config.data_dir else list(_NEEDS_DISK)
+        return all(shutil.disk_usage(p).free >= wanted for p in paths if Path(p).exists())
+
+    def _store(self, batch: Batch, positions: Sequence[Position]) -> None:
+        marks = [Mark(self._source(position), position) for position in positions]
+        sources = self.writer.store(batch, marks, self.config.horizon(datetime.now(UTC)))
+        for source in sources:
+            self.writer.sources[source.kind, source.identity] = source
+
+    def _source(self, position: Position) -> Source:
+        key = (position.kind, position.identity)
+        if key not in self.writer.sources:
+            begin = position._replace(position="", digest="", t=None)
+            self.writer.sources[key] = self.writer.new_source(begin)
+        return self.writer.sources[key]

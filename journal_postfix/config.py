@@ -1,0 +1,281 @@
+"""The configuration: one YAML file into one frozen Config; the only importer of yaml.
+
+Every key stands in the table KEYS with its check, what is allowed, and its default. An unknown
+key or a wrong value is a UsageError that names file, key and what is allowed.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from journal_postfix.batch import MailRules
+from journal_postfix.delivery import Options, verp_options
+from journal_postfix.messages import UsageError
+from journal_postfix.partitions import width
+from journal_postfix.store import Horizon, StoreOptions
+
+DEFAULT_FILE = Path("/etc/journal-postfix/main.yml")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The configuration's keys, nested ones joined by an underscore, checked, with defaults."""
+
+    dsn: str | None = None
+    data_dir: str | None = None
+    journal_directory: str | None = None
+    journal_units: tuple[str, ...] = ()
+    journal_trusted_uids: tuple[int | str, ...] = ("root", "postfix")
+    syslog_names: tuple[str, ...] = ("postfix",)
+    journal_poll_interval: float = 10.0
+    max_delay_before_commit: float = 1.0
+    max_messages_per_commit: int = 10000
+    mta: str | None = None
+    mta_names: Mapping[str, str] = field(default_factory=dict)
+    submission_services: tuple[str, ...] = ("submission", "submissions", "smtps")
+    verp_marker: str | None = None
+    verp_patterns: tuple[str, ...] = ()
+    store_subject: bool = False
+    store_content: bool = False
+    retention_delivery_pseudonymise: int = 0
+    retention_delivery_delete: int = 30
+    retention_noqueue_pseudonymise: int = 0
+    retention_noqueue_delete: int = 7
+    clean_interval: float = 3600.0
+    min_free_disk: int = 0
+    auto_migrate: bool = False
+
+    def mta_of(self, host: str) -> str:
+        """The name under which a host's lines are stored."""
+        return self.mta or self.mta_names.get(host, host)
+
+    def extract_options(self) -> Options:
+        """What extraction needs to know."""
+        verp = verp_options(self.verp_marker, self.verp_patterns)
+        return Options(self.store_subject, self.store_content, verp, self.syslog_names)
+
+    def store_options(self, *, finite: bool = False) -> StoreOptions:
+        """What storing needs to know."""
+        rules = MailRules(self.submission_services, uids_of(("postfix",)))
+        widths = {
+            "delivery": width(self.retention_delivery_delete),
+            "noqueue": width(self.retention_noqueue_delete),
+        }
+        return StoreOptions(rules, widths, finite)
+
+    def horizon(self, now: datetime) -> Horizon:
+        """The first days that retention keeps at this moment."""
+        return Horizon(
+            _first_kept(now, self.retention_delivery_delete),
+            _first_kept(now, self.retention_noqueue_delete),
+        )
+
+
+def _first_kept(now: datetime, days: int) -> date | None:
+    return (now - timedelta(days=days)).date() if days else None
+
+
+def uids_of(names: tuple[int | str, ...]) -> tuple[int, ...]:
+    """User ids of names and numbers; names this machine does not know are left out."""
+    uids = []
+    for name in names:
+        try:
+            uids.append(name if isinstance(name, int) else pwd.getpwnam(name).pw_uid)
+        except KeyError:
+            continue
+    return tuple(uids)
+
+
+# --- checks: each gives the value as Config wants it, or raises ValueError ---------------------
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError
+    return value
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError
+    return tuple(_text(one) for one in value)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    words = _words(value)
+    if not words:
+        raise ValueError
+    return words
+
+
+def _users(value: Any) -> tuple[int | str, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError
+    return tuple(_whole(one) if isinstance(one, int) else _text(one) for one in value)
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError
+    return value
+
+
+def _positive(value: Any) -> int:
+    if _whole(value) == 0:
+        raise ValueError
+    return int(value)
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 86400:
+        raise ValueError
+    return float(value)
+
+
+def _days(value: Any) -> int:
+    if _whole(value) > 36500:
+        raise ValueError
+    return int(value)
+
+
+def _never(value: Any) -> int:
+    if _whole(value) != 0:
+        raise ValueError
+    return 0
+
+
+def _mapping(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError
+    return {_text(name): _text(mta) for name, mta in value.items()}
+
+
+def _patterns(value: Any) -> tuple[str, ...]:
+    words = _words(value)
+    for word in words:
+        names = set()
+        try:
+            (pattern,) = verp_options(None, (word,))
+            names = set(pattern.groupindex)
+        except re.error as error:
+            raise ValueError from error
+        if not {"name", "domain"} <= names:
+            raise ValueError
+    return words
+
+
+class Key(NamedTuple):
+    """One key of the file: its check, what is allowed, what it is for."""
+
+    check: Callable[[Any], Any]
+    allowed: str
+    purpose: str
+
+
+KEYS: dict[str, Key] = {
+    "dsn": Key(_text, "a libpq connection string", "PostgreSQL; without it a private one is used"),
+    "data_dir": Key(_text, "a path", "folder of the private PostgreSQL"),
+    "journal.directory": Key(_text, "a path", "folder of journal files; default: this machine's"),
+    "journal.units": Key(_words, "a list of unit names", "read only these systemd units"),
+    "journal.trusted_uids": Key(
+        _users, "a list of user names or ids", "whose journal entries are believed"
+    ),
+    "syslog_names": Key(_names, "a list of words", "names that make a line Postfix's"),
+    "journal_poll_interval": Key(_seconds, "seconds, up to 86400", "longest wait for entries"),
+    "max_delay_before_commit": Key(_seconds, "seconds, up to 86400", "longest wait for a row"),
+    "max_messages_per_commit": Key(_positive, "a whole number from 1", "lines per transaction"),
+    "mta": Key(_text, "a host name", "name of the host, whatever the log says"),
+    "mta_names": Key(_mapping, "a mapping of host names", "one name for a host's several names"),
+    "submission_services": Key(_words, "a list of words", "services only our users submit to"),
+    "verp_marker": Key(_text, "a word", "marker of name+MARKER-ID@domain senders"),
+    "verp_patterns": Key(
+        _patterns,
+        "a list of `user=domain`, `prvs=` or patterns with groups name and domain",
+        "further forms of variable senders",
+    ),
+    "store_subject": Key(_truth, "true or false", "keep subjects that header checks log"),
+    "store_content": Key(_truth, "true or false", "keep content that checks log"),
+    "retention.delivery.pseudonymise": Key(
+        _never, "0 (this release deletes, it does not pseudonymise)", "days until pseudonymised"
+    ),
+    "retention.delivery.delete": Key(_days, "days, 0 for never", "days until mails are deleted"),
+    "retention.noqueue.pseudonymise": Key(
+        _never, "0 (this release deletes, it does not pseudonymise)", "days until pseudonymised"
+    ),
+    "retention.noqueue.delete": Key(_days, "days, 0 for never", "days until verdicts are deleted"),
+    "clean_interval": Key(_seconds, "seconds, up to 86400", "time between clean-ups of `run`"),
+    "min_free_disk": Key(_whole, "bytes, 0 for no limit", "free disk below which `run` waits"),
+    "auto_migrate": Key(_truth, "true or false", "let run and backfill upgrade the schema"),
+}
+
+
+def _flat(tree: Any, prefix: str, where: str) -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        raise UsageError(f"{where}: {prefix or 'the file'} must be a mapping of keys to values")
+    sections = {key.rpartition(".")[0] for key in KEYS} | {"retention"}
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        key = f"{prefix}.{name}" if prefix else str(name)
+        if key in sections:
+            flat |= _flat(value, key, where)
+        elif key in KEYS:
+            flat[key] = value
+        else:
+            near = sorted(one for one in KEYS if one.startswith(prefix))
+            raise UsageError(f"{where}: unknown key {key}; allowed: {', '.join(near)}")
+    return flat
+
+
+def config_from(tree: Any, where: str) -> Config:
+    """A Config from what YAML made of a file; `where` names the file in errors (UsageError)."""
+    values = {}
+    for name, value in _flat(tree or {}, "", where).items():
+        key = KEYS[name]
+        if value is None:
+            continue
+        try:
+            values[name.replace(".", "_")] = key.check(value)
+        except ValueError:
+            shown = type(value).__name__ if isinstance(value, dict | list) else repr(value)
+            raise UsageError(f"{where}: {name} must be {key.allowed}, not {shown}") from None
+    return Config(**values)
+
+
+def load(file: str | None, dsn: str | None = None) -> Config:
+    """The configuration of a command: file by option, else JOURNAL_POSTFIX_CONFIG, else /etc.
+
+    Without any file the defaults hold. The DSN comes from the option, else
+    JOURNAL_POSTFIX_DSN, else the file. Raises UsageError.
+    """
+    named = file or os.environ.get("JOURNAL_POSTFIX_CONFIG")
+    path = Path(named) if named else DEFAULT_FILE
+    tree: Any = {}
+    if named or path.exists():
+        tree = _read(path)
+    config = config_from(tree, str(path))
+    dsn = dsn or os.environ.get("JOURNAL_POSTFIX_DSN") or config.dsn
+    return Config(**{**config.__dict__, "dsn": dsn})
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None

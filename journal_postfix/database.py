@@ -1,0 +1,109 @@
+"""The connection to PostgreSQL and the SQL files: the only importer of psycopg2.
+
+Opens connections with our session settings, gives every SQL file under its name (all are read
+at import, so a missing one shows at once), and turns what the server says about a failed
+connection into one clear sentence. It knows no table.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import psycopg2.errorcodes
+import psycopg2.extensions
+import psycopg2.extras
+
+from journal_postfix.messages import InputError
+
+Connection = psycopg2.extensions.connection
+Cursor = psycopg2.extensions.cursor
+Error = psycopg2.Error
+
+_SQL = Path(__file__).parent / "sql"
+
+#: jit costs more than our short statements; joins of ours are always few rows against an index,
+#: and a plan made before a partition was analysed would otherwise read it whole.
+WRITER_SETTINGS = {
+    "jit": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "synchronous_commit": "on",
+    "timezone": "UTC",
+}
+READER_SETTINGS = {"jit": "off", "timezone": "UTC", "default_transaction_read_only": "on"}
+PLAIN_SETTINGS = {"jit": "off", "timezone": "UTC"}
+
+#: What a failed connection says, and what the user is told. First match wins.
+_TOLD = (
+    (r"password authentication failed|no password supplied|authentication failed",
+     "the database refuses the login: wrong user or password in the DSN ({0})"),
+    (r"database \".*\" does not exist", "the database of the DSN does not exist ({0})"),
+    (r"role \".*\" does not exist", "the user of the DSN does not exist ({0})"),
+    (r"could not translate host name", "the database's host name cannot be resolved ({0})"),
+    (r"invalid (?:dsn|connection option|URI)|missing \"=\"", "the DSN is not valid ({0})"),
+    (r"", "the database cannot be reached ({0})"),
+)  # fmt: skip
+
+
+def _read_sql() -> dict[str, str]:
+    files = sorted(_SQL.rglob("*.sql"))
+    return {str(path.relative_to(_SQL).with_suffix("")): path.read_text("utf-8") for path in files}
+
+
+#: Every SQL file by its path without suffix: `schema`, `statements/find_open`, ...
+SQL = _read_sql()
+
+
+class ConnectionFailed(InputError):
+    """The database cannot be used now; it may be later. `fatal`: not without a change."""
+
+    def __init__(self, sentence: str, *, fatal: bool) -> None:
+        super().__init__(sentence)
+        self.fatal = fatal
+
+
+def explain(error: psycopg2.Error) -> ConnectionFailed:
+    """What a failed connection means, in one sentence without secrets."""
+    words = " ".join(str(error).split())
+    words = re.sub(r"password=\S+", "password=***", words)
+    for pattern, told in _TOLD:
+        if re.search(pattern, words):
+            return ConnectionFailed(told.format(words), fatal=pattern != "")
+    raise AssertionError("the last pattern matches everything")
+
+
+def connect(dsn: str, settings: dict[str, str]) -> Connection:
+    """A connection in UTC with these session settings; raises ConnectionFailed."""
+    try:
+        connection = psycopg2.connect(dsn, application_name="journal-postfix", connect_timeout=10)
+        with connection.cursor() as cursor:
+            for name, value in settings.items():
+                cursor.execute(f"SET {name} TO %s", (value,))
+        connection.commit()
+    except psycopg2.Error as error:
+        raise explain(error) from None
+    return connection
+
+
+def dicts(cursor: Cursor) -> list[dict[str, Any]]:
+    """The rows of the last query, by column name."""
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def is_guilty_data(error: psycopg2.Error) -> bool:
+    """The server refuses a row for what it holds: no retry will help that row."""
+    return (error.pgcode or "")[:2] in ("22", "23", "54")
+
+
+def is_transient(error: psycopg2.Error) -> bool:
+    """The same transaction may succeed later, perhaps on a new connection."""
+    code = error.pgcode
+    if code is None:
+        return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+    return code[:2] in ("08", "40", "53", "57", "58", "55", "25")

@@ -1,0 +1,395 @@
+"""Which mail a fact belongs to, and how a fact changes its row.
+
+A fact is what one log line tells about one mail. The rules below hold for any order of the lines
+of a mail (shuffled by a little, spread over batches, restarts and files): each column's rule is
+also stated in its COMMENT in sql/schema.sql. No SQL and no log syntax here.
+
+Bugs: a queue id that is re-used within a minute of its mail's end, without a line that begins a
+mail, is taken for the old mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+Row = dict[str, Any]
+
+SHUFFLE = timedelta(seconds=5)  # lines of one mail may change places by this much
+LATE = timedelta(seconds=60)  # after its end a mail still gets lines for this long
+GIVEN_UP = timedelta(minutes=15)  # a transaction silent for so long was never completed
+
+#: How much the action of a line says about a mail's beginning.
+UNSEEN, MESSAGE_ID, NOTICE, RECEIVED = range(4)
+BEGINS = {"client": RECEIVED, "pickup": RECEIVED, "notification": NOTICE, "message_id": MESSAGE_ID}
+
+_ORIGINS = ("unknown", "smtp", "local", "forward", "notice", "requeue", "probe")
+ORIGIN_RANK = {origin: rank for rank, origin in enumerate(_ORIGINS)}
+#: Gravest first.
+_VERDICTS = ("reject", "discard", "hold", "redirect", "filter", "bcc")
+NOT_SUBMITTED = ("notice", "probe", "forward", "requeue")
+#: Daemons whose syslog name is the instance's, and whose word counts more.
+_INSTANCE_RANK = {"qmgr": 3, "oqmgr": 3, "nqmgr": 3, "cleanup": 2}
+#: Daemons that are services of their own: their syslog name may add to the instance's.
+_RECEIVERS = ("smtpd", "qmqpd")
+NOT_TRYING = ("error", "retry", "qmgr", "oqmgr", "nqmgr")
+PROBED = ("deliverable", "undeliverable", "undeliverable-but-not-cached")
+STATUS_RANK = {
+    "bounced": 3, "undeliverable": 3, "undeliverable-but-not-cached": 3,
+    "deferred": 2, "SOFTBOUNCE": 2, "sent": 1, "deliverable": 1,
+}  # fmt: skip
+
+#: Columns of delivery_to that come from one delivery record, together.
+STATUS_COLUMNS = (
+    "t_status", "daemon", "service", "relay", "relay_name", "relay_address", "relay_port",
+    "delay", "delay_before_qmgr", "delay_in_qmgr", "delay_conn_setup", "delay_transmission",
+    "tls", "encryption_protocol", "encryption_cipher", "encryption_keysize", "tls_trust",
+    "dsn", "status", "reply_code", "reason", "next_queue_id",
+)  # fmt: skip
+ATTEMPT_COLUMNS = ("daemon", "relay", "delay", "dsn", "status", "reply_code", "reason")
+_REFUSAL = ("protocol_state", "reply_code", "dsn", "reason")
+
+
+class Fact(NamedTuple):
+    """One line's word about a mail: when, which statement, by whom, table and columns."""
+
+    t: datetime
+    action: str
+    syslog_name: str
+    daemon: str
+    columns: Row
+
+
+class Mail:
+    """One mail while a batch is merged: its row, its recipients, what is new about them."""
+
+    __slots__ = ("attempts", "born", "changed", "instance_rank", "new", "receiver", "row", "tos")
+
+    def __init__(self, row: Row, born: int = UNSEEN, *, new: bool = True) -> None:
+        self.row = row
+        self.born = born
+        self.new = new
+        self.changed = new
+        self.tos: dict[tuple[str, str | None], Row] = {}
+        self.attempts: list[tuple[Row, Row]] = []
+        self.receiver: str | None = None
+        self.instance_rank = 0
+
+    def is_over(self, t: datetime) -> bool:
+        """Its queue file was gone more than LATE before t."""
+        removed_at = self.row.get("removed_at")
+        return removed_at is not None and t > removed_at + LATE
+
+    def is_given_up(self, t: datetime) -> bool:
+        """It is over, or it never came into the queue and had no line for GIVEN_UP before t."""
+        row = self.row
+        if self.is_over(t):
+            return True
+        return not (row.get("queued_at") or row.get("held_at")) and t > row["t_f"] + GIVEN_UP
+
+
+def find_mail(mails: list[Mail], fact: Fact) -> Mail | None:
+    """The mail a fact belongs to, out of those of one host and queue id; None: it begins one."""
+    t = fact.t
+    current = None
+    for mail in mails:
+        begun = mail.row["t_i"] <= t + SHUFFLE
+        if begun and (current is None or mail.row["t_i"] >= current.row["t_i"]):
+            current = mail
+    if current is None:
+        return None
+    born = BEGINS.get(fact.action, UNSEEN)
+    if born == RECEIVED:
+        return current if _first_half_of(current, t) else None
+    if born == NOTICE:
+        known = current.born == RECEIVED or current.row.get("notification_for")
+        return None if current.is_given_up(t) or (known and _ended(current)) else current
+    if born == MESSAGE_ID:
+        again = current.row.get("message_id") is not None and _ended(current)
+        return None if again or current.is_given_up(t) else current
+    return None if current.is_over(t) else current
+
+
+def _ended(mail: Mail) -> bool:
+    return mail.row.get("removed_at") is not None
+
+
+def _first_half_of(mail: Mail, t: datetime) -> bool:
+    """The mail's beginning was not seen yet, and all its lines may stand behind one at t."""
+    return mail.born in (UNSEEN, MESSAGE_ID) and t <= mail.row["t_i"] + SHUFFLE
+
+
+def close_vanished(mails: Iterable[Mail], t: datetime) -> None:
+    """End the open mails whose queue id a new mail got at t: their queue files are gone."""
+    for mail in mails:
+        row = mail.row
+        in_queue = row.get("queued_at") or row.get("held_at")
+        if in_queue and row.get("removed_at") is None and row["t_f"] <= t:
+            row["removed_at"], row["removed_by"] = t, "vanished"
+            mail.changed = True
+
+
+# --- columns of delivery_from ---------------------------------------------------------------
+
+
+def _keep_max(row: Row, name: str, value: Any) -> None:
+    old = row.get(name)
+    if old is None or value > old:
+        row[name] = value
+
+
+def _keep_min(row: Row, name: str, value: Any) -> None:
+    old = row.get(name)
+    if old is None or value < old:
+        row[name] = value
+
+
+def _keep_origin(row: Row, name: str, value: str) -> None:
+    if ORIGIN_RANK[value] > ORIGIN_RANK[row.get(name) or "unknown"]:
+        row[name] = value
+
+
+def _verdict_rank(verdict: str) -> int:
+    word = verdict.rpartition("-")[2]
+    return _VERDICTS.index(word) if word in _VERDICTS else len(_VERDICTS)
+
+
+def _keep_gravest(row: Row, name: str, value: str) -> None:
+    old = row.get(name)
+    if old is None or _verdict_rank(value) < _verdict_rank(old):
+        row[name] = value
+
+
+def _keep_true(row: Row, name: str, value: bool) -> None:
+    row[name] = value or bool(row.get(name))
+
+
+_KEEP: dict[str, Callable[[Row, str, Any], None]] = {
+    "accepted": _keep_true,
+    "expired_at": _keep_max,
+    "held_at": _keep_max,
+    "nrcpt": _keep_max,
+    "origin": _keep_origin,
+    "queued_at": _keep_min,
+    "released_at": _keep_max,
+    "size": _keep_max,
+    "verdict": _keep_gravest,
+}
+#: Columns that are merged together with others, below.
+_TOGETHER = frozenset((
+    "table", "queue_id", "also", "sender", "verp_id", "removed_at", "removed_by", "hold_reason",
+    *_REFUSAL,
+))  # fmt: skip
+
+
+def _sender_rank(action: str) -> int:
+    return {"queue_active": 3, "expired": 3, "pickup": 1}.get(action, 2)
+
+
+def _known_sender_rank(row: Row) -> int:
+    if row.get("queued_at") or row.get("expired_at"):
+        return 3
+    return 1 if row.get("origin") in ("local", "requeue") and not row.get("helo_name") else 2
+
+
+def _merge_sender(row: Row, fact: Fact) -> None:
+    sender, known = fact.columns["sender"], row.get("sender")
+    if "verp_id" in fact.columns:
+        row.setdefault("verp_id", fact.columns["verp_id"])
+    if known is None:
+        row["sender"] = sender
+    elif known != sender:
+        if _sender_rank(fact.action) >= _known_sender_rank(row):
+            row.setdefault("sender_given", known)
+            row["sender"] = sender
+        else:
+            row["sender_given"] = sender
+    if row.get("sender_given") == row["sender"]:
+        del row["sender_given"]
+
+
+def _merge_removal(row: Row, columns: Row) -> None:
+    inferred = row.get("removed_by") in (None, "vanished", "age")
+    if inferred or columns["removed_by"] in ("requeued", "postsuper"):
+        row["removed_at"], row["removed_by"] = columns["removed_at"], columns["removed_by"]
+
+
+def _merge_refusal(row: Row, columns: Row) -> None:
+    known = any(row.get(name) is not None for name in _REFUSAL)
+    if known and not (columns.get("accepted") is False and row.get("accepted") is None):
+        return
+    for name in _REFUSAL:
+        if name in columns:
+            row[name] = columns[name]
+        else:
+            row.pop(name, None)
+
+
+def service_of(syslog_name: str, instance: str) -> str | None:
+    """What a daemon's syslog name adds to the instance's: `postfix/submission` -> `submission`."""
+    if syslog_name == instance:
+        return None
+    if syslog_name.startswith(instance + "/"):
+        return syslog_name[len(instance) + 1 :]
+    return syslog_name
+
+
+def _merge_instance(mail: Mail, fact: Fact) -> None:
+    rank = _INSTANCE_RANK.get(fact.daemon, 1)
+    if fact.daemon in _RECEIVERS and fact.action == "client":
+        mail.receiver = fact.syslog_name
+    if rank > mail.instance_rank:
+        mail.instance_rank = rank
+        name = fact.syslog_name
+        mail.row["syslog_name"] = name if rank > 1 else name.partition("/")[0]
+
+
+def apply(mail: Mail, fact: Fact) -> None:
+    """Merge a line's word about its mail (table `from`) into the mail's row."""
+    row, columns = mail.row, fact.columns
+    mail.changed = True
+    born = BEGINS.get(fact.action, UNSEEN)
+    if born > mail.born:
+        mail.born = born
+    _merge_instance(mail, fact)
+    _keep_min(row, "t_i", fact.t)
+    _keep_max(row, "t_f", fact.t)
+    if "sender" in columns:
+        _merge_sender(row, fact)
+    if "removed_at" in columns:
+        _merge_removal(row, columns)
+    if "hold_reason" in columns and columns["held_at"] >= (row.get("held_at") or columns["held_at"]):
+        row["hold_reason"] = columns["hold_reason"]
+    if "reason" in columns or "protocol_state" in columns:
+        _merge_refusal(row, columns)
+    for name, value in columns.items():
+        if name in _TOGETHER:
+            continue
+        keep = _KEEP.get(name)
+        if keep is not None:
+            keep(row, name, value)
+        elif row.get(name) is None:
+            row[name] = value
+
+
+# --- columns of delivery_to -----------------------------------------------------------------
+
+
+def _is_skip(record: Row) -> bool:
+    """A record of a daemon that did not try (MAPPING case 16)."""
+    return record["status"] == "deferred" and record["daemon"] in NOT_TRYING
+
+
+def _replaces(record: Row, row: Row) -> bool:
+    """The record's status holds from now on; otherwise the row's goes on."""
+    if not row["attempts"] or _is_skip(record):
+        return not row["attempts"] and (not _is_skip(record) or record["t_status"] >= row["t_status"])
+    before = record.get("delay_before_qmgr")
+    if before is not None and before == row.get("delay_before_qmgr"):  # the same pass
+        rank, known = (STATUS_RANK.get(one["status"], 2) for one in (record, row))
+        return rank > known or (rank == known and record["t_status"] >= row["t_status"])
+    return bool(record["t_status"] >= row["t_status"])
+
+
+def _history(record: Row) -> Row:
+    old = {name: record[name] for name in ATTEMPT_COLUMNS if record.get(name) is not None}
+    return {"t": record["t_status"], **old}
+
+
+def apply_record(mail: Mail, fact: Fact) -> Row:
+    """Merge a delivery record (table `to`) into the recipient's row; gives that row.
+
+    The record also says of its mail that it was in the queue, and of a probe that it is one.
+    """
+    columns = fact.columns
+    _keep_min(mail.row, "t_i", fact.t)
+    _keep_max(mail.row, "t_f", fact.t)
+    _merge_instance(mail, fact)
+    if fact.daemon != "cleanup":
+        mail.row["accepted"] = True
+    if columns["status"] in PROBED:
+        _keep_origin(mail.row, "origin", "probe")
+    mail.changed = True
+    record = {name: columns[name] for name in STATUS_COLUMNS if name in columns}
+    record["t_status"], record["service"] = fact.t, fact.syslog_name
+    key = (columns["recipient"], columns.get("orig_to"))
+    row = mail.tos.get(key)
+    if row is None:
+        row = mail.tos[key] = _new_recipient(columns, fact.t)
+    _count(row, record, fact.t)
+    if "status" not in row or _replaces_and_keeps(mail, row, record):
+        for name in STATUS_COLUMNS:
+            row[name] = record.get(name)
+        row["attempts"] += not _is_skip(record)
+    row["changed"] = True
+    return row
+
+
+def _new_recipient(columns: Row, t: datetime) -> Row:
+    row = {"recipient": columns["recipient"], "orig_to": columns.get("orig_to")}
+    return {**row, "t_i": t, "t_f": t, "attempts": 0, "skipped": 0, "copies": 0, "new": True}
+
+
+def _count(row: Row, record: Row, t: datetime) -> None:
+    _keep_min(row, "t_i", t)
+    _keep_max(row, "t_f", t)
+    row["skipped"] += _is_skip(record)
+    row["copies"] += record["status"] == "sent"
+
+
+def _replaces_and_keeps(mail: Mail, row: Row, record: Row) -> bool:
+    """Whether the record replaces the row's; the one of the two that loses becomes history."""
+    replaces = _replaces(record, row)
+    if replaces or not _is_skip(record):
+        mail.attempts.append((row, _history(row if replaces else record)))
+    if not replaces and not _is_skip(record):
+        row["attempts"] += 1
+    return replaces
+
+
+# --- halves ---------------------------------------------------------------------------------
+
+_OWN = frozenset(("day", "id", "mta", "queue_id", "t_i", "t_f", "service", "is_submission"))
+
+
+def join_mails(mail: Mail, half: Mail) -> tuple[list[Row], list[tuple[Row, Row]]]:
+    """Merge a half without beginning into its mail.
+
+    Gives the recipients of the half that go to the mail as they are, and those that were merged
+    into a row the mail had, with that row.
+    """
+    other = half.row
+    columns = {k: v for k, v in other.items() if k not in _OWN and k != "syslog_name"}
+    action = "queue_active" if "queued_at" in other else "named"
+    daemon = {3: "qmgr", 2: "cleanup"}.get(half.instance_rank, "smtpd")
+    first = mail.row["t_i"]
+    apply(mail, Fact(other["t_f"], action, other.get("syslog_name", ""), daemon, columns))
+    mail.row["t_i"] = min(first, other["t_i"])
+    mail.attempts += half.attempts
+    moved, merged = [], []
+    for key, row in half.tos.items():
+        known = mail.tos.get(key)
+        if known is None:
+            moved.append(row)
+        else:
+            _join_recipients(mail, known, row)
+            merged.append((row, known))
+    return moved, merged
+
+
+def _join_recipients(mail: Mail, row: Row, other: Row) -> None:
+    _keep_min(row, "t_i", other["t_i"])
+    _keep_max(row, "t_f", other["t_f"])
+    if not row["attempts"] or not other["attempts"]:
+        replaces = bool(other["attempts"]) or (
+            not row["attempts"] and other["t_status"] >= row["t_status"]
+        )
+    else:
+        replaces = _replaces(other, row)
+    mail.attempts.append((row, _history(row if replaces else other)))
+    if replaces:
+        row.update({name: other[name] for name in STATUS_COLUMNS})
+    for name in ("attempts", "skipped", "copies"):
+        row[name] += other[name]
+    row["changed"] = True

@@ -1,0 +1,79 @@
+"""Rows for people and programs: a table on a terminal, JSON, or CSV.
+
+Control characters from the log never reach a terminal raw.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+Rows = Sequence[dict[str, Any]]
+
+FORMATS = ("table", "json", "csv")
+_WIDEST = 60
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it: times as ISO 8601, the rest as it is."""
+    return value.isoformat() if isinstance(value, datetime | date) else value
+
+
+def visible(value: Any) -> str:
+    """A value on one line of a terminal: no control characters, times to the second."""
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S%z")[:22]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "".join(char if char.isprintable() else "?" for char in str(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+
+
+def as_table(rows: Rows) -> str:
+    """Columns under their names, numbers to the right; an empty string for no rows."""
+    if not rows:
+        return ""
+    names = list(rows[0])
+    cells = [[_cut(visible(row[name])) for name in names] for row in rows]
+    numeric = [all(isinstance(row[n], int | float | None) for row in rows) for n in names]
+    widths = [max(len(line[i]) for line in [names, *cells]) for i in range(len(names))]
+    lines = [names, ["-" * width for width in widths], *cells]
+    return "".join(
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        ).rstrip()
+        + "\n"
+        for line in lines
+    )
+
+
+def as_json(value: Any) -> str:
+    """Indented JSON with a newline at its end."""
+    return json.dumps(value, indent=1, ensure_ascii=False, default=plain) + "\n"
+
+
+def as_csv(rows: Rows) -> str:
+    """CSV with a header line (RFC 4180 quoting, newline \\n)."""
+    out = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: plain(value) for name, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def formatted(rows: Rows, how: str) -> str:
+    """Rows in one of FORMATS."""
+    if how == "json":
+        return as_json([{name: plain(value) for name, value in row.items()} for row in rows])
+    return as_csv(rows) if how == "csv" else as_table(rows)

@@ -1,0 +1,132 @@
+"""Old data goes: partitions dropped whole, the rest of a boundary partition row by row.
+
+A partition is detached concurrently and then dropped, each with a short lock timeout, so that
+neither writers nor reports wait; what could not be had is tried again at the next clean-up.
+By the clock, not by the data: an idle server cleans too. Every clean-up leaves a record in
+`retention_log`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from threading import Event
+from typing import Any
+
+from journal_postfix.config import Config
+from journal_postfix.database import PLAIN_SETTINGS, SQL, Connection, Cursor, Error, connect, dicts
+from journal_postfix.messages import InputError
+from journal_postfix.partitions import DELIVERY_TABLES
+
+log = logging.getLogger("journal_postfix")
+
+PORTION = 10000  # rows deleted per transaction
+LOCK_TIMEOUT = "2s"
+NEVER_QUEUED_KEPT = timedelta(days=1)
+_SETTINGS = {**PLAIN_SETTINGS, "lock_timeout": LOCK_TIMEOUT}
+
+Cleaned = list[dict[str, Any]]  # day, table_name, rows
+
+
+def clean(dsn: str, config: Config, now: datetime) -> Cleaned:
+    """Delete what retention no longer keeps at this moment; gives what was deleted, by day.
+
+    Raises InputError where the database cannot be used, and where locks could not be had.
+    """
+    connection = connect(dsn, _SETTINGS)
+    try:
+        connection.autocommit = True
+        return _clean(connection, config, now)
+    except Error as error:
+        raise InputError(
+            f"clean-up not finished, it goes on next time: {' '.join(str(error).split())}"
+        ) from None
+    finally:
+        connection.close()
+
+
+def _clean(connection: Connection, config: Config, now: datetime) -> Cleaned:
+    horizon = config.horizon(now)
+    firsts = {**dict.fromkeys(DELIVERY_TABLES, horizon.delivery), "noqueue": horizon.noqueue}
+    cleaned: Cleaned = []
+    with connection.cursor() as cursor:
+        _finish_detached(cursor)
+        for table, first in firsts.items():
+            if first is not None:
+                cleaned += _clean_table(cursor, table, first)
+        if horizon.delivery is not None:
+            cursor.execute(SQL["statements/forget_open"], {"first": horizon.delivery})
+        before = now - NEVER_QUEUED_KEPT
+        cursor.execute(SQL["statements/forget_never_queued"], {"before": before})
+        for row in cleaned:
+            cursor.execute(SQL["statements/log_retention"], row)
+    return cleaned
+
+
+def _finish_detached(cursor: Cursor) -> None:
+    """Finish what an interrupted clean-up left: partitions half detached, or not yet dropped."""
+    cursor.execute(SQL["statements/detached"])
+    for row in dicts(cursor):
+        if row["pending"]:
+            cursor.execute(
+                f'ALTER TABLE {row["table_name"]} DETACH PARTITION "{row["partition"]}" FINALIZE'
+            )
+        cursor.execute(f'DROP TABLE "{row["partition"]}"')
+
+
+def _clean_table(cursor: Cursor, table: str, first: date) -> Cleaned:
+    cursor.execute(SQL["statements/partitions"])
+    old = [row for row in dicts(cursor) if row["table_name"] == table and row["day_from"] < first]
+    cleaned = []
+    for row in old:
+        partition = row["partition"]
+        if row["day_to"] <= first:
+            rows = _drop(cursor, table, partition)
+        else:
+            rows = _delete(cursor, partition, first)
+        if rows or row["day_to"] <= first:
+            cleaned.append(_record(cursor, table, row["day_from"], rows))
+    return cleaned
+
+
+def _drop(cursor: Cursor, table: str, partition: str) -> int:
+    cursor.execute(f'SELECT count(*) FROM "{partition}"')
+    (rows,) = cursor.fetchone() or (0,)
+    cursor.execute(f'ALTER TABLE {table} DETACH PARTITION "{partition}" CONCURRENTLY')
+    cursor.execute(f'DROP TABLE "{partition}"')
+    return int(rows)
+
+
+def _delete(cursor: Cursor, partition: str, first: date) -> int:
+    rows = 0
+    while True:
+        cursor.execute(
+            f'DELETE FROM "{partition}" WHERE ctid = ANY (ARRAY('
+            f'SELECT ctid FROM "{partition}" WHERE day < %s LIMIT %s))',
+            (first, PORTION),
+        )
+        rows += cursor.rowcount
+        if cursor.rowcount < PORTION:
+            return rows
+
+
+def _record(cursor: Cursor, table: str, day: date, rows: int) -> dict[str, Any]:
+    cursor.execute(f"SELECT min(day) FROM {table}")
+    (oldest,) = cursor.fetchone() or (None,)
+    return {"day": day, "table_name": table, "rows": rows, "oldest_left": oldest}
+
+
+def clean_regularly(
+    dsn: Callable[[], str], config: Config, stop: Event, clock: Callable[[], datetime]
+) -> None:
+    """Clean up now and then every clean_interval, until stopped; failures are said and retried."""
+    while True:
+        try:
+            cleaned = clean(dsn(), config, clock())
+            for row in cleaned:
+                log.info("clean-up: %s %s, %d rows", row["table_name"], row["day"], row["rows"])
+        except InputError as error:
+            log.warning("%s", error)
+        if stop.wait(config.clean_interval):
+            return

@@ -1,0 +1,636 @@
+-- The whole schema of journal-postfix, from top to bottom. `journal-postfix setup` runs it in the
+-- connection's current schema; sql/migrations/ brings an older schema here.
+--
+-- delivery_from, delivery_to, delivery_attempt and noqueue are partitioned by day. There is no
+-- default partition: create_partition() makes what a batch needs. Rows of one mail share its day.
+-- Columns with personal data say so in their comment.
+
+CREATE SEQUENCE row_id;
+COMMENT ON SEQUENCE row_id IS 'Row numbers of delivery_from, delivery_to and noqueue.';
+
+CREATE TABLE schema_version (
+    version    integer NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (version)
+);
+
+COMMENT ON TABLE schema_version IS 'Versions of the schema this database has had; the highest is the present one.';
+COMMENT ON COLUMN schema_version.version IS
+    'Version of the schema.';
+COMMENT ON COLUMN schema_version.applied_at IS
+    'When setup brought it here.';
+
+INSERT INTO schema_version (version) VALUES (1);
+
+CREATE TABLE delivery_from (
+    day                 date NOT NULL,
+    id                  bigint NOT NULL,
+    mta                 text NOT NULL,
+    syslog_name         text,
+    service             text,
+    queue_id            text NOT NULL,
+    t_i                 timestamptz NOT NULL,
+    t_f                 timestamptz NOT NULL,
+    origin              text NOT NULL,
+    client_name         text,
+    client_address      inet,
+    client_port         integer,
+    helo_name           text,
+    protocol_name       text,
+    sasl_method         text,
+    sasl_username       text,
+    sasl_sender         text,
+    uid                 bigint,
+    is_submission       boolean NOT NULL,
+    encryption_protocol text,
+    encryption_cipher   text,
+    encryption_keysize  integer,
+    tls_trust           text,
+    orig_queue_id       text,
+    orig_client         text,
+    next_queue_id       text,
+    sender              text,
+    sender_given        text,
+    verp_id             text,
+    message_id          text,
+    resent_message_id   text,
+    subject             text,
+    size                bigint,
+    nrcpt               integer,
+    accepted            boolean,
+    verdict             text,
+    verdict_inferred    boolean,
+    protocol_state      text,
+    reply_code          integer,
+    dsn                 text,
+    reason              text,
+    queued_at           timestamptz,
+    held_at             timestamptz,
+    released_at         timestamptz,
+    hold_reason         text,
+    expired_at          timestamptz,
+    removed_at          timestamptz,
+    removed_by          text,
+    notification        text,
+    notification_for    text,
+    notification_for_id bigint,
+    PRIMARY KEY (day, id)
+) PARTITION BY RANGE (day);
+
+COMMENT ON TABLE delivery_from IS 'One row per mail, that is per queue file: who sent it, and what became of the queue file.';
+COMMENT ON COLUMN delivery_from.day IS
+    'UTC day of the mail''s first known time when the row was first written; never changed; the partition key. Every link to the mail is (day, id).';
+COMMENT ON COLUMN delivery_from.id IS
+    'Row number, unique over all tables of this schema.';
+COMMENT ON COLUMN delivery_from.mta IS
+    'Host that wrote the log lines, after the keys mta and mta_names.';
+COMMENT ON COLUMN delivery_from.syslog_name IS
+    'Instance, as qmgr and cleanup log it (postfix, postfix-out). Rule: qmgr''s, else cleanup''s, else the first part of another daemon''s.';
+COMMENT ON COLUMN delivery_from.service IS
+    'What the receiving smtpd''s syslog_name adds to the instance (submission, 10025).';
+COMMENT ON COLUMN delivery_from.queue_id IS
+    'Queue id. Comes back: a mail is (mta, queue_id, its beginning).';
+COMMENT ON COLUMN delivery_from.t_i IS
+    'First moment known. Rule: earliest line.';
+COMMENT ON COLUMN delivery_from.t_f IS
+    'Latest moment known. Rule: latest line.';
+COMMENT ON COLUMN delivery_from.origin IS
+    'How the mail began: smtp, local (sendmail), notice (Postfix wrote it), probe (address verification, sendmail -bv), forward (by local), requeue (postsuper -r), unknown (beginning not seen). Rule: the most telling one.';
+COMMENT ON COLUMN delivery_from.client_name IS
+    'SMTP client, its verified host name or unknown. Rule: first. Personal data.';
+COMMENT ON COLUMN delivery_from.client_address IS
+    'SMTP client, its address. Rule: first. Personal data.';
+COMMENT ON COLUMN delivery_from.client_port IS
+    'SMTP client, its port, where smtpd_client_port_logging is on. Rule: first. Personal data.';
+COMMENT ON COLUMN delivery_from.helo_name IS
+    'Name given with HELO or EHLO, where a line with the queue id tells it. Rule: first. Personal data.';
+COMMENT ON COLUMN delivery_from.protocol_name IS
+    'SMTP or ESMTP, where a line with the queue id tells it. Rule: first.';
+COMMENT ON COLUMN delivery_from.sasl_method IS
+    'SASL mechanism of the client''s login. Rule: first.';
+COMMENT ON COLUMN delivery_from.sasl_username IS
+    'SASL login name of the client. Rule: first. Personal data.';
+COMMENT ON COLUMN delivery_from.sasl_sender IS
+    'Sender from the AUTH= parameter of MAIL FROM, as logged (xtext). Rule: first. Personal data.';
+COMMENT ON COLUMN delivery_from.uid IS
+    'User id of a local submission (sendmail). Rule: first. Personal data.';
+COMMENT ON COLUMN delivery_from.is_submission IS
+    'Submitted by one of our users: login known, or uid not Postfix''s own, or service in submission_services; false for notices, probes, forwards and requeues.';
+COMMENT ON COLUMN delivery_from.encryption_protocol IS
+    'TLS protocol of the client''s session. Rule: first.';
+COMMENT ON COLUMN delivery_from.encryption_cipher IS
+    'TLS cipher of the client''s session. Rule: first.';
+COMMENT ON COLUMN delivery_from.encryption_keysize IS
+    'Used bits of that cipher. Rule: first.';
+COMMENT ON COLUMN delivery_from.tls_trust IS
+    'Anonymous, Untrusted, Trusted or Verified, as Postfix logs it. Rule: first.';
+COMMENT ON COLUMN delivery_from.orig_queue_id IS
+    'Queue id this mail had before: XFORWARD''s (content filter), or orig_id of a requeued mail. Rule: first.';
+COMMENT ON COLUMN delivery_from.orig_client IS
+    'Client of the mail before a content filter, as logged. Rule: first. Personal data.';
+COMMENT ON COLUMN delivery_from.next_queue_id IS
+    'Queue id this mail got when it was requeued or passed on by a before-queue proxy. Rule: first.';
+COMMENT ON COLUMN delivery_from.sender IS
+    'Envelope sender; empty is the null reverse-path. Rule: qmgr''s word wins, then a verdict''s, then pickup''s. Personal data.';
+COMMENT ON COLUMN delivery_from.sender_given IS
+    'Envelope sender as given at first, where it differs from sender. Personal data.';
+COMMENT ON COLUMN delivery_from.verp_id IS
+    'Id taken out of a sender marked with verp_marker or verp_patterns. Rule: first. Personal data.';
+COMMENT ON COLUMN delivery_from.message_id IS
+    'Message-ID header as logged, with brackets. Rule: first. Personal data.';
+COMMENT ON COLUMN delivery_from.resent_message_id IS
+    'Resent-Message-ID header. Rule: first. Personal data.';
+COMMENT ON COLUMN delivery_from.subject IS
+    'Subject, where header checks log it and store_subject is on. Rule: first. Personal data.';
+COMMENT ON COLUMN delivery_from.size IS
+    'Octets of the message. Rule: maximum.';
+COMMENT ON COLUMN delivery_from.nrcpt IS
+    'Number of recipients as qmgr logs it, after alias expansion. Rule: maximum.';
+COMMENT ON COLUMN delivery_from.accepted IS
+    'true: taken into the queue; false: refused after a queue id was given; NULL: transaction not completed, or not known. Rule: true, then false.';
+COMMENT ON COLUMN delivery_from.verdict IS
+    'Verdict that changed the mail''s way, as logged (hold, discard, redirect, milter-reject). Rule: the gravest.';
+COMMENT ON COLUMN delivery_from.verdict_inferred IS
+    'true: the verdict''s line had no queue id; it is the mail''s by process and sender.';
+COMMENT ON COLUMN delivery_from.protocol_state IS
+    'SMTP state in which the mail was refused or its session ended.';
+COMMENT ON COLUMN delivery_from.reply_code IS
+    'SMTP reply code of the refusal.';
+COMMENT ON COLUMN delivery_from.dsn IS
+    'Enhanced status code (RFC 3463) of the refusal.';
+COMMENT ON COLUMN delivery_from.reason IS
+    'Why it was refused, or how its session ended. Personal data.';
+COMMENT ON COLUMN delivery_from.queued_at IS
+    'First "queue active". The mail is in the queue if queued_at or held_at is set and removed_at is null. Rule: earliest.';
+COMMENT ON COLUMN delivery_from.held_at IS
+    'When it was put on hold. Rule: latest.';
+COMMENT ON COLUMN delivery_from.released_at IS
+    'When it was released from hold. Rule: latest.';
+COMMENT ON COLUMN delivery_from.hold_reason IS
+    'Why it was held, in the words of the rule. Rule: latest. Personal data.';
+COMMENT ON COLUMN delivery_from.expired_at IS
+    'When qmgr gave it up and returned it. Rule: latest.';
+COMMENT ON COLUMN delivery_from.removed_at IS
+    'When the queue file went away, as logged; for vanished and age the time it was noticed. NULL alone does not mean "in the queue".';
+COMMENT ON COLUMN delivery_from.removed_by IS
+    'qmgr, postsuper, canceled, discarded, requeued, vanished, age. Rule: what was logged wins over what was inferred.';
+COMMENT ON COLUMN delivery_from.notification IS
+    'This mail is itself a notice, in Postfix''s words (sender non-delivery, sender delay). Rule: first.';
+COMMENT ON COLUMN delivery_from.notification_for IS
+    'Queue id of the mail the notice is about. Rule: first.';
+COMMENT ON COLUMN delivery_from.notification_for_id IS
+    'Row of the mail the notice is about, where it is known.';
+
+CREATE INDEX delivery_from_queue_id ON delivery_from (queue_id);
+CREATE INDEX delivery_from_sender ON delivery_from (lower(sender));
+CREATE INDEX delivery_from_message_id ON delivery_from (message_id);
+
+CREATE TABLE delivery_to (
+    day                 date NOT NULL,
+    id                  bigint NOT NULL,
+    from_id             bigint NOT NULL,
+    mta                 text NOT NULL,
+    queue_id            text NOT NULL,
+    recipient           text NOT NULL,
+    orig_to             text,
+    t_i                 timestamptz NOT NULL,
+    t_f                 timestamptz NOT NULL,
+    t_status            timestamptz NOT NULL,
+    daemon              text,
+    service             text,
+    relay               text,
+    relay_name          text,
+    relay_address       inet,
+    relay_port          integer,
+    attempts            integer NOT NULL,
+    skipped             integer NOT NULL,
+    copies              integer NOT NULL,
+    delay               double precision,
+    delay_before_qmgr   double precision,
+    delay_in_qmgr       double precision,
+    delay_conn_setup    double precision,
+    delay_transmission  double precision,
+    tls                 text,
+    encryption_protocol text,
+    encryption_cipher   text,
+    encryption_keysize  integer,
+    tls_trust           text,
+    dsn                 text,
+    status              text,
+    reply_code          integer,
+    reason              text,
+    next_queue_id       text,
+    PRIMARY KEY (day, id)
+) PARTITION BY RANGE (day);
+
+COMMENT ON TABLE delivery_to IS 'One row per mail, recipient and original recipient: how it ended, so far.';
+COMMENT ON COLUMN delivery_to.day IS
+    'Day of the mail; the partition key.';
+COMMENT ON COLUMN delivery_to.id IS
+    'Row number, unique over all tables of this schema.';
+COMMENT ON COLUMN delivery_to.from_id IS
+    'The mail: delivery_from (day, id).';
+COMMENT ON COLUMN delivery_to.mta IS
+    'Host that wrote the log lines, after the keys mta and mta_names.';
+COMMENT ON COLUMN delivery_to.queue_id IS
+    'Queue id of the mail.';
+COMMENT ON COLUMN delivery_to.recipient IS
+    'Final recipient, after all rewriting. Personal data.';
+COMMENT ON COLUMN delivery_to.orig_to IS
+    'Recipient as given, before aliases, where it differs. The row''s key is (mail, recipient, orig_to). Personal data.';
+COMMENT ON COLUMN delivery_to.t_i IS
+    'First delivery record. Rule: earliest line.';
+COMMENT ON COLUMN delivery_to.t_f IS
+    'Latest delivery record. Rule: latest line.';
+COMMENT ON COLUMN delivery_to.t_status IS
+    'Time of the delivery record that status, dsn, reason, relay and delays come from.';
+COMMENT ON COLUMN delivery_to.daemon IS
+    'Delivery agent of that record.';
+COMMENT ON COLUMN delivery_to.service IS
+    'What the delivery agent''s syslog_name adds to the instance.';
+COMMENT ON COLUMN delivery_to.relay IS
+    'relay= as logged.';
+COMMENT ON COLUMN delivery_to.relay_name IS
+    'Host name in relay; where relay is none, the host that was tried last.';
+COMMENT ON COLUMN delivery_to.relay_address IS
+    'Address in relay, or of the host that was tried last.';
+COMMENT ON COLUMN delivery_to.relay_port IS
+    'Port in relay, or of the host that was tried last.';
+COMMENT ON COLUMN delivery_to.attempts IS
+    'Real delivery attempts. Rule: sum.';
+COMMENT ON COLUMN delivery_to.skipped IS
+    'Records without an attempt (error, retry, qmgr). Rule: sum.';
+COMMENT ON COLUMN delivery_to.copies IS
+    'Records with status sent. Rule: sum.';
+COMMENT ON COLUMN delivery_to.delay IS
+    'Seconds from arrival to that record.';
+COMMENT ON COLUMN delivery_to.delay_before_qmgr IS
+    'Seconds before the queue manager; holds all earlier waiting. Equal in records of one pass.';
+COMMENT ON COLUMN delivery_to.delay_in_qmgr IS
+    'Seconds in the queue manager.';
+COMMENT ON COLUMN delivery_to.delay_conn_setup IS
+    'Seconds of connection set-up: DNS, HELO, TLS.';
+COMMENT ON COLUMN delivery_to.delay_transmission IS
+    'Seconds of transmission.';
+COMMENT ON COLUMN delivery_to.tls IS
+    'tls= as logged (3.11 and later).';
+COMMENT ON COLUMN delivery_to.encryption_protocol IS
+    'TLS protocol of the outgoing connection.';
+COMMENT ON COLUMN delivery_to.encryption_cipher IS
+    'TLS cipher of the outgoing connection.';
+COMMENT ON COLUMN delivery_to.encryption_keysize IS
+    'Used bits of that cipher.';
+COMMENT ON COLUMN delivery_to.tls_trust IS
+    'Anonymous, Untrusted, Trusted or Verified, as Postfix logs it.';
+COMMENT ON COLUMN delivery_to.dsn IS
+    'Enhanced status code (RFC 3463).';
+COMMENT ON COLUMN delivery_to.status IS
+    'Postfix''s word: sent, deferred, bounced, SOFTBOUNCE, deliverable, undeliverable. Rule: latest real attempt; within one pass the worst; a record without an attempt only where there is no other.';
+COMMENT ON COLUMN delivery_to.reply_code IS
+    'SMTP reply code in reason.';
+COMMENT ON COLUMN delivery_to.reason IS
+    'Text behind the status: the other side''s reply or Postfix''s own words. Personal data.';
+COMMENT ON COLUMN delivery_to.next_queue_id IS
+    'Queue id in "queued as" or "forwarded as": the mail''s next row, here or at the next host.';
+
+CREATE INDEX delivery_to_from_id ON delivery_to (from_id);
+CREATE INDEX delivery_to_recipient ON delivery_to (lower(recipient));
+
+CREATE TABLE delivery_attempt (
+    day        date NOT NULL,
+    to_id      bigint NOT NULL,
+    t          timestamptz NOT NULL,
+    daemon     text,
+    relay      text,
+    delay      double precision,
+    dsn        text,
+    status     text,
+    reply_code integer,
+    reason     text
+) PARTITION BY RANGE (day);
+
+COMMENT ON TABLE delivery_attempt IS 'The history behind delivery_to: one row per delivery record that another of the same recipient replaced.';
+COMMENT ON COLUMN delivery_attempt.day IS
+    'Day of the mail; the partition key.';
+COMMENT ON COLUMN delivery_attempt.to_id IS
+    'The recipient: delivery_to (day, id).';
+COMMENT ON COLUMN delivery_attempt.t IS
+    'Time of the record.';
+COMMENT ON COLUMN delivery_attempt.daemon IS
+    'Delivery agent.';
+COMMENT ON COLUMN delivery_attempt.relay IS
+    'relay= as logged.';
+COMMENT ON COLUMN delivery_attempt.delay IS
+    'Seconds from arrival to this record.';
+COMMENT ON COLUMN delivery_attempt.dsn IS
+    'Enhanced status code (RFC 3463).';
+COMMENT ON COLUMN delivery_attempt.status IS
+    'Postfix''s word.';
+COMMENT ON COLUMN delivery_attempt.reply_code IS
+    'SMTP reply code in reason.';
+COMMENT ON COLUMN delivery_attempt.reason IS
+    'Text behind the status. Personal data.';
+
+CREATE INDEX delivery_attempt_to_id ON delivery_attempt (to_id);
+
+CREATE TABLE noqueue (
+    day            date NOT NULL,
+    id             bigint NOT NULL,
+    from_id        bigint,
+    mta            text NOT NULL,
+    syslog_name    text,
+    daemon         text NOT NULL,
+    t              timestamptz NOT NULL,
+    queue_id       text,
+    client_name    text,
+    client_address inet,
+    client_port    integer,
+    action         text NOT NULL,
+    refused        boolean GENERATED ALWAYS AS (action = 'drop' OR action LIKE '%reject') STORED,
+    temporary      boolean GENERATED ALWAYS AS (coalesce(reply_code / 100 = 4, dsn LIKE '4.%', false)) STORED,
+    protocol_state text,
+    reply_code     integer,
+    dsn            text,
+    reason         text,
+    sender         text,
+    recipient      text,
+    protocol_name  text,
+    helo_name      text,
+    sasl_method    text,
+    sasl_username  text,
+    sasl_sender    text,
+    PRIMARY KEY (day, id)
+) PARTITION BY RANGE (day);
+
+COMMENT ON TABLE noqueue IS 'One row per verdict on a transaction, most of them before there is a mail.';
+COMMENT ON COLUMN noqueue.day IS
+    'Day of the mail where from_id is set, else UTC day of t; the partition key.';
+COMMENT ON COLUMN noqueue.id IS
+    'Row number, unique over all tables of this schema.';
+COMMENT ON COLUMN noqueue.from_id IS
+    'The mail, where the verdict''s line has a queue id: delivery_from (day, id).';
+COMMENT ON COLUMN noqueue.mta IS
+    'Host that wrote the log line, after the keys mta and mta_names.';
+COMMENT ON COLUMN noqueue.syslog_name IS
+    'The daemon''s syslog_name, with its service (postfix/submission).';
+COMMENT ON COLUMN noqueue.daemon IS
+    'smtpd, postscreen or cleanup.';
+COMMENT ON COLUMN noqueue.t IS
+    'Time of the verdict.';
+COMMENT ON COLUMN noqueue.queue_id IS
+    'Queue id, where the line has one.';
+COMMENT ON COLUMN noqueue.client_name IS
+    'SMTP client, its verified host name or unknown. Personal data.';
+COMMENT ON COLUMN noqueue.client_address IS
+    'SMTP client, its address. Personal data.';
+COMMENT ON COLUMN noqueue.client_port IS
+    'SMTP client, its port, where logged. Personal data.';
+COMMENT ON COLUMN noqueue.action IS
+    'The verdict as logged: reject, reject_warning, warn, hold, discard, milter-reject, drop...';
+COMMENT ON COLUMN noqueue.refused IS
+    'The verdict refuses: reject, milter-reject, proxy-reject, drop.';
+COMMENT ON COLUMN noqueue.temporary IS
+    'The refusal asks to come back: 4xx, or 4.x.x where no SMTP code is logged.';
+COMMENT ON COLUMN noqueue.protocol_state IS
+    'SMTP state of the verdict: CONNECT, EHLO, MAIL, RCPT, DATA, END-OF-MESSAGE.';
+COMMENT ON COLUMN noqueue.reply_code IS
+    'SMTP reply code.';
+COMMENT ON COLUMN noqueue.dsn IS
+    'Enhanced status code (RFC 3463).';
+COMMENT ON COLUMN noqueue.reason IS
+    'Text of the reply without its codes; for header and body checks the rule''s own text. Personal data.';
+COMMENT ON COLUMN noqueue.sender IS
+    'Envelope sender. Personal data.';
+COMMENT ON COLUMN noqueue.recipient IS
+    'Recipient named in the line; with a content verdict the last of possibly several. Personal data.';
+COMMENT ON COLUMN noqueue.protocol_name IS
+    'SMTP or ESMTP.';
+COMMENT ON COLUMN noqueue.helo_name IS
+    'Name given with HELO or EHLO. Personal data.';
+COMMENT ON COLUMN noqueue.sasl_method IS
+    'SASL mechanism.';
+COMMENT ON COLUMN noqueue.sasl_username IS
+    'SASL login name. Personal data.';
+COMMENT ON COLUMN noqueue.sasl_sender IS
+    'Sender from the AUTH= parameter of MAIL FROM, as logged (xtext). Personal data.';
+
+CREATE INDEX noqueue_from_id ON noqueue (from_id) WHERE from_id IS NOT NULL;
+CREATE INDEX noqueue_sender ON noqueue (lower(sender));
+CREATE INDEX noqueue_recipient ON noqueue (lower(recipient));
+
+CREATE TABLE source (
+    id           bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    kind         text NOT NULL,
+    identity     text NOT NULL,
+    name         text NOT NULL,
+    mta          text,
+    position     text NOT NULL,
+    digest       text NOT NULL,
+    t            timestamptz,
+    t_first      timestamptz,
+    lines        bigint NOT NULL DEFAULT 0,
+    unrecognised bigint NOT NULL DEFAULT 0,
+    forged       bigint NOT NULL DEFAULT 0,
+    too_old      bigint NOT NULL DEFAULT 0,
+    state        jsonb NOT NULL DEFAULT '{}',
+    updated_at   timestamptz NOT NULL DEFAULT now()
+);
+
+COMMENT ON TABLE source IS 'What is read, and how far: one row per journal of a machine and per log file.';
+COMMENT ON COLUMN source.id IS
+    'Row number.';
+COMMENT ON COLUMN source.kind IS
+    'journal, file, or stream (standard input).';
+COMMENT ON COLUMN source.identity IS
+    'journal: the machine id; file: SHA-256 of its first line.';
+COMMENT ON COLUMN source.name IS
+    'Folder or path it was last read from.';
+COMMENT ON COLUMN source.mta IS
+    'Host of its latest line.';
+COMMENT ON COLUMN source.position IS
+    'Journal cursor, or bytes read of the decompressed text. Written in the transaction of the rows.';
+COMMENT ON COLUMN source.digest IS
+    'File: SHA-256 of the decompressed text up to the position.';
+COMMENT ON COLUMN source.t IS
+    'Time of the last entry read or passed over.';
+COMMENT ON COLUMN source.t_first IS
+    'Time of the first line stored.';
+COMMENT ON COLUMN source.lines IS
+    'Postfix lines read.';
+COMMENT ON COLUMN source.unrecognised IS
+    'Of these, lines not recognised.';
+COMMENT ON COLUMN source.forged IS
+    'Journal entries with Postfix''s identifier that are not from Postfix.';
+COMMENT ON COLUMN source.too_old IS
+    'Rows not stored because retention would delete them at once.';
+COMMENT ON COLUMN source.state IS
+    'What processes said over several lines and what is not yet in a row. Bounded. Personal data.';
+COMMENT ON COLUMN source.updated_at IS
+    'When the position was last written.';
+
+CREATE INDEX source_identity ON source (kind, identity);
+
+CREATE TABLE open_mail (
+    mta       text NOT NULL,
+    queue_id  text NOT NULL,
+    day       date NOT NULL,
+    id        bigint NOT NULL,
+    source_id bigint NOT NULL,
+    born      smallint NOT NULL,
+    t_f       timestamptz NOT NULL,
+    ended_at  timestamptz,
+    PRIMARY KEY (mta, queue_id, id)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000);
+
+COMMENT ON TABLE open_mail IS 'Mails whose next line is still expected: those in the queue, and those ended within the hour. Small.';
+COMMENT ON COLUMN open_mail.mta IS
+    'Host.';
+COMMENT ON COLUMN open_mail.queue_id IS
+    'Queue id.';
+COMMENT ON COLUMN open_mail.day IS
+    'The mail: delivery_from (day, id).';
+COMMENT ON COLUMN open_mail.id IS
+    'The mail: delivery_from (day, id).';
+COMMENT ON COLUMN open_mail.source_id IS
+    'Source that wrote the mail last.';
+COMMENT ON COLUMN open_mail.born IS
+    'How its beginning was seen: 0 not, 1 message-id, 2 notice, 3 client or uid.';
+COMMENT ON COLUMN open_mail.t_f IS
+    'Latest moment known.';
+COMMENT ON COLUMN open_mail.ended_at IS
+    'When the queue file went away.';
+
+CREATE INDEX open_mail_ended ON open_mail (source_id, ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE gap (
+    id         bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    source_id  bigint,
+    mta        text,
+    t_from     timestamptz,
+    t_to       timestamptz,
+    lost       bigint,
+    reason     text NOT NULL,
+    noticed_at timestamptz NOT NULL DEFAULT now()
+);
+
+COMMENT ON TABLE gap IS 'Times for which the log itself lost lines.';
+COMMENT ON COLUMN gap.id IS
+    'Row number.';
+COMMENT ON COLUMN gap.source_id IS
+    'Source with the gap.';
+COMMENT ON COLUMN gap.mta IS
+    'Host, where known.';
+COMMENT ON COLUMN gap.t_from IS
+    'Begin of the time with lost lines.';
+COMMENT ON COLUMN gap.t_to IS
+    'End of it.';
+COMMENT ON COLUMN gap.lost IS
+    'Number of lines lost, where known.';
+COMMENT ON COLUMN gap.reason IS
+    'What was seen.';
+COMMENT ON COLUMN gap.noticed_at IS
+    'When it was noticed.';
+
+CREATE TABLE stored_span (
+    source_id bigint NOT NULL,
+    mta       text NOT NULL,
+    t_from    timestamptz NOT NULL,
+    t_to      timestamptz NOT NULL,
+    PRIMARY KEY (source_id, mta, t_from)
+);
+
+COMMENT ON TABLE stored_span IS 'Times of a host whose lines are completely stored; of a file only lines outside them load.';
+COMMENT ON COLUMN stored_span.source_id IS
+    'Source.';
+COMMENT ON COLUMN stored_span.mta IS
+    'Host.';
+COMMENT ON COLUMN stored_span.t_from IS
+    'Begin of a time whose lines are all stored.';
+COMMENT ON COLUMN stored_span.t_to IS
+    'End of it.';
+
+CREATE TABLE unrecognised (
+    daemon   text NOT NULL,
+    shape    text NOT NULL,
+    example  text NOT NULL,
+    sqlstate text NOT NULL DEFAULT '',
+    count    bigint NOT NULL,
+    t_first  timestamptz,
+    t_last   timestamptz,
+    PRIMARY KEY (daemon, shape, sqlstate)
+);
+
+COMMENT ON TABLE unrecognised IS 'Lines of Postfix that are not recognised, by daemon and shape, and lines whose row the database refused.';
+COMMENT ON COLUMN unrecognised.daemon IS
+    'Daemon that wrote the line.';
+COMMENT ON COLUMN unrecognised.shape IS
+    'The text with addresses, names, ids and numbers replaced.';
+COMMENT ON COLUMN unrecognised.example IS
+    'One text, with addresses masked.';
+COMMENT ON COLUMN unrecognised.sqlstate IS
+    'Set where the line was recognised but the database refused its row.';
+COMMENT ON COLUMN unrecognised.count IS
+    'Number of lines.';
+COMMENT ON COLUMN unrecognised.t_first IS
+    'First seen.';
+COMMENT ON COLUMN unrecognised.t_last IS
+    'Last seen.';
+
+CREATE TABLE queue_event (
+    id          bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    mta         text NOT NULL,
+    t           timestamptz NOT NULL,
+    syslog_name text,
+    action      text NOT NULL,
+    messages    bigint NOT NULL
+);
+
+COMMENT ON TABLE queue_event IS 'What postsuper did to many messages at once, without logging their ids.';
+COMMENT ON COLUMN queue_event.id IS
+    'Row number.';
+COMMENT ON COLUMN queue_event.mta IS
+    'Host.';
+COMMENT ON COLUMN queue_event.t IS
+    'Time.';
+COMMENT ON COLUMN queue_event.syslog_name IS
+    'Instance.';
+COMMENT ON COLUMN queue_event.action IS
+    'What postsuper says it did: Deleted, Requeued, Placed on hold, Released from hold, Force-expired.';
+COMMENT ON COLUMN queue_event.messages IS
+    'To how many messages.';
+
+CREATE TABLE retention_log (
+    t           timestamptz NOT NULL DEFAULT now(),
+    day         date,
+    table_name  text NOT NULL,
+    rows        bigint NOT NULL,
+    oldest_left date
+);
+
+COMMENT ON TABLE retention_log IS 'What retention deleted.';
+COMMENT ON COLUMN retention_log.t IS
+    'When the clean-up ran.';
+COMMENT ON COLUMN retention_log.day IS
+    'Day that was cleaned, where one day.';
+COMMENT ON COLUMN retention_log.table_name IS
+    'Table.';
+COMMENT ON COLUMN retention_log.rows IS
+    'Rows deleted (for a dropped partition: its rows by estimate or count).';
+COMMENT ON COLUMN retention_log.oldest_left IS
+    'Oldest day left afterwards.';
+
+-- One partition of each delivery table for the days [p_from, p_to). Created apart and then attached:
+-- CREATE TABLE ... PARTITION OF would make writers wait for a running report.
+CREATE FUNCTION create_partition(p_table text, p_from date, p_to date) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    child text := p_table || '_' || to_char(p_from, 'YYYYMMDD');
+BEGIN
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE)',
+                   child, p_table);
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                   p_table, child, p_from, p_to);
+END
+$$;
+COMMENT ON FUNCTION create_partition(text, date, date) IS
+    'Make the partition of a delivery table for the days from p_from up to, not including, p_to.';

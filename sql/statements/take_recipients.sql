@@ -1,0 +1,2 @@
+-- The recipients of one mail.
+SELECT * FROM delivery_to WHERE day = %(day)s AND from_id = %(id)s
