@@ -294,8 +294,7 @@ def _socket_dir(pgdata: Path, account: postgresql.Account) -> Path:
     path = _socket_path(pgdata)
     if len(os.fsencode(path)) <= SOCKET_PATH_MAX and not set(path) & set(',"'):
         return pgdata
-    digest = hashlib.sha256(os.fsencode(pgdata)).hexdigest()[:16]
-    short = Path(f"/tmp/journal-postfix-{digest}")  # noqa: S108 -- ours alone, or refused below
+    short = _short_socket_dir(pgdata)
     with contextlib.suppress(FileExistsError):
         short.mkdir(mode=0o700)
         postgresql.give(short, account)
@@ -304,6 +303,11 @@ def _socket_dir(pgdata: Path, account: postgresql.Account) -> Path:
     if not ours or stat.S_IMODE(found.st_mode) & 0o077:
         raise InputError(f"{short} is no folder of the server's alone: remove it")
     return short
+
+
+def _short_socket_dir(pgdata: Path) -> Path:
+    digest = hashlib.sha256(os.fsencode(pgdata)).hexdigest()[:16]
+    return Path(f"/tmp/journal-postfix-{digest}")  # noqa: S108 -- ours alone, or refused above
 
 
 def _dsn(socket_dir: Path) -> str:
