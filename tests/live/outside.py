@@ -1,0 +1,31 @@
+"""Starting the whole thing from outside: the one call that tests and scripts make.
+
+Needs root, and a kernel that lets root make namespaces.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from .isolation import MACHINE_ID, enter
+
+TESTS = Path(__file__).parents[1]
+
+
+def start(folder: Path, rounds: int, pace: float = 0.0) -> subprocess.Popen[str]:
+    """Start the traffic; it ends by itself, with status 0 if every step went as planned.
+
+    ``folder`` must be empty; when the process has ended it holds ``truth.json``.
+    """
+    journal_folder(folder).mkdir(parents=True)
+    command = enter([sys.executable, "-m", "live", str(folder), str(rounds), str(pace)])
+    return subprocess.Popen(
+        command, cwd=TESTS, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def journal_folder(folder: Path) -> Path:
+    """Where the journal's files are, below the folder of ``start``."""
+    return folder / "var-log-journal" / MACHINE_ID

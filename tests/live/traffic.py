@@ -1,0 +1,21 @@
+"""All steps of the traffic, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import checks, deliveries, local_mail, queueing, refusals
+from .world import World
+
+Step = Callable[[World], None]
+
+# Steps that touch nothing but their own mails.
+TOGETHER: tuple[Step, ...] = (
+    *deliveries.STEPS,
+    *refusals.STEPS,
+    *checks.STEPS,
+    *local_mail.STEPS,
+    *queueing.STEPS,
+)
+# Steps that touch other steps' mails too, each alone, in this order.
+ALONE: tuple[Step, ...] = queueing.ALONE
