@@ -31,7 +31,9 @@ QUOTED = (
     r'"x\"y\\z"',
     '"a@b"',
 )
-HELO_TRICKS = ("to=?x@example.org?", "status=sent", "[192.0.2.99]", "foo?bar?baz", "WIN-PC", "-")
+# smtpd writes ? for blanks and <>()\";@ in a HELO name, postscreen writes what it got.
+HELO_TRICKS = ("to=?x?example.org?", "status=sent", "[192.0.2.99]", "foo?bar?baz", "WIN-PC", "-")
+RAW_HELO_TRICKS = ("a b", "x>, to=<evil@example.org", "y; from=<z@example.org>, proto=SMTP")
 SASL_NAMES = ("ann@example.com", "bob", "ACME, Inc. scanner", "dora=2@example.com", "emil")
 
 

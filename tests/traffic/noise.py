@@ -12,7 +12,10 @@ REMARKS = (
     ("anvil", "statistics: max cache size 2 at Mar  3 10:00:00"),
     ("scache", "statistics: start interval Mar  3 10:00:00"),
     ("smtp", "connect to mx1.example.org[{ip}]:25: Connection refused"),
-    ("smtp", "Untrusted TLS connection established to mx1.example.org[{ip}]:25: TLSv1.2"),
+    (
+        "smtp",
+        "Untrusted TLS connection established to x.example[{ip}]:25: TLSv1 with cipher X (256/256 bits)",
+    ),
     ("smtp", "SSL_connect error to mx2.example.net[{ip}]:25: -1"),
     ("smtpd", "warning: unknown[{ip}]: SASL LOGIN authentication failed: x, sasl_username=to=<x>"),
     ("smtpd", "warning: hostname x.example.net does not resolve to address {ip}"),

@@ -17,7 +17,7 @@ from traffic.arrivals import (
     disconnect,
     message_id,
 )
-from traffic.cast import unquoted
+from traffic.cast import RAW_HELO_TRICKS, unquoted
 from traffic.ledger import VERDICT, Mail, Row
 from traffic.machine import Machine
 from traffic.queueing import left_open, removed
@@ -207,17 +207,18 @@ def postscreen(world: World, machine: Machine, t: int) -> Story:
     peer, ident = f"[{client.address}]:{port}", machine.ident("postscreen")
     pid = machine.lone(ident)
     sender, recipient = _envelope(world)[:2]
+    helo = rng.choice(RAW_HELO_TRICKS) if rng.random() < 0.1 else client.helo
     reason = refusal.text.format(ip=client.address)
     t += 50 * MS
     row = _row(machine, t, "postscreen", "reject", client_address=client.address, client_port=port)
-    row.update(sender=sender, recipient=recipient, protocol_name="ESMTP", helo_name=client.helo)
+    row.update(sender=sender, recipient=recipient, protocol_name="ESMTP", helo_name=helo)
     row.update(reply_code=refusal.code, dsn=refusal.dsn, reason=reason, protocol_state="RCPT")
     row["temporary"] = refusal.dsn.startswith("4")
     world.ledger.verdict(row)
     world.say(t - 40 * MS, machine, ident, pid, f"CONNECT from {peer} to [192.0.2.1]:25")
     text = (
         f"NOQUEUE: reject: RCPT from {peer}: {refusal.code} {refusal.dsn} {reason};"
-        f" from=<{sender}>, to=<{recipient}>, proto=ESMTP, helo=<{client.helo}>"
+        f" from=<{sender}>, to=<{recipient}>, proto=ESMTP, helo=<{helo}>"
     )
     world.say(t, machine, ident, pid, text)
     world.say(t + SECOND, machine, ident, pid, f"DISCONNECT {peer}")

@@ -1,0 +1,86 @@
+"""SIGKILL in the middle of a load, again and again: still exactly the true rows.
+
+Most kills wait until a random part of the rows is stored and then for a random moment more, so
+that they hit the work and not only its beginning; some come at once. The seed is printed.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from generate import Log
+from test_known_truth import FILES, assert_true, configured, journals, run, written
+
+KILLS = 20
+LOG = Log(lines=30_000, hosts=3, seed=21, shuffle=1.0)
+# Small batches: a kill shall find many commits before and after it.
+SMALL = {"max_messages_per_commit": 300}
+PATIENCE = 30.0
+
+
+@pytest.fixture(name="rng", params=[1])
+def _rng(request: pytest.FixtureRequest) -> random.Random:
+    print("seed of the kills:", request.param)  # noqa: T201 - pytest shows it when a test fails
+    return random.Random(request.param)
+
+
+def _stored(dsn: str) -> Iterator[int]:
+    """Give the number of mails stored, again and again."""
+    connection = psycopg2.connect(dsn)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT count(*) FROM delivery_from")
+            yield cursor.fetchone()[0]
+
+
+def _kill_when(load: list[str], enough: int, stored: Iterator[int], pause: float) -> bool:
+    """Start a load, kill it a moment after so many mails are stored; True if it was at work."""
+    with subprocess.Popen(load, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        until = time.monotonic() + PATIENCE
+        while next(stored) < enough and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.005)
+        time.sleep(pause)
+        process.send_signal(signal.SIGKILL)
+        return process.wait() == -signal.SIGKILL
+
+
+def _kill_often(load: list[str], dsn: str, mails: int, rng: random.Random) -> int:
+    """Kill a load KILLS times, ever later; give how often a part, not all, was stored then."""
+    stored = _stored(dsn)
+    halfway = 0
+    for part in sorted(rng.random() for _ in range(KILLS)):
+        at_once = rng.random() < 0.2
+        pause = rng.uniform(0, 1.0 if at_once else 0.05)
+        _kill_when(load, 0 if at_once else int(part * mails), stored, pause)
+        halfway += 0 < next(stored) < mails
+    return halfway
+
+
+def test_backfill_killed_often(dsn: str, tmp_path: Path, rng: random.Random) -> None:
+    """A backfill of three files killed at 20 random moments ends with exactly the true rows."""
+    log = written(tmp_path / "split", LOG, "traditional", split=True)
+    load = [*configured(tmp_path, dsn, **SMALL), "backfill", *FILES, *log.files]
+    halfway = _kill_often(load, dsn, len(log.rows["delivery_from"]), rng)
+    assert halfway > KILLS / 2
+    run(*load)
+    assert_true(dsn, log.rows)
+
+
+def test_run_killed_often(dsn: str, tmp_path: Path, rng: random.Random) -> None:
+    """A service killed at 20 random moments while it catches up has exactly the true rows."""
+    log = written(tmp_path / "export", LOG, "export", split=True)
+    folder = journals(tmp_path / "journal", log.files)
+    program = configured(tmp_path, dsn, journal={"directory": str(folder)}, **SMALL)
+    halfway = _kill_often([*program, "run"], dsn, len(log.rows["delivery_from"]), rng)
+    assert halfway > KILLS / 2
+    run(*program, "run", "--once")
+    assert_true(dsn, log.rows)
