@@ -1,0 +1,127 @@
+"""The package as it is handed out: what is in it, and that it works away from the checkout."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from configparser import ConfigParser
+from contextlib import closing
+from pathlib import Path
+from zipfile import ZipFile
+
+import psycopg2
+import pytest
+
+import journal_postfix
+from journal_postfix.database import SQL
+
+PROJECT = Path(__file__).parents[1]
+PACKAGE = PROJECT / "journal_postfix"
+SOURCES = ("setup.cfg", "pyproject.toml", "LICENSE", "README.rst", "journal_postfix", "sql")
+FILES = sorted(path.relative_to(PROJECT).as_posix() for path in PROJECT.glob("sql/**/*.sql"))
+REPORTS = ("overview", "deliveries", "rejections", "mail")
+
+
+def command(*words: object, **options: object) -> str:
+    """What a program prints; its errors are the test's."""
+    done = subprocess.run(
+        [str(word) for word in words], capture_output=True, text=True, check=False, **options
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel, built by way of a source distribution, as it goes to a package index."""
+    folder = tmp_path_factory.mktemp("package")
+    for name in SOURCES:
+        if (PROJECT / name).is_dir():
+            shutil.copytree(PROJECT / name, folder / name, symlinks=True)
+        elif (PROJECT / name).exists():
+            shutil.copy(PROJECT / name, folder)
+    command(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", folder)
+    (built,) = (folder / "dist").glob("*.whl")
+    assert len(list((folder / "dist").glob("*.tar.gz"))) == 1
+    return built
+
+
+def test_wheel_carries_every_sql_file(wheel: Path) -> None:
+    """The SQL of the checkout is the SQL of the package, no file less."""
+    names = ZipFile(wheel).namelist()
+    assert sorted(n for n in names if n.endswith(".sql")) == [f"journal_postfix/{f}" for f in FILES]
+
+
+def test_wheel_carries_licence_and_types(wheel: Path) -> None:
+    """Who gets the wheel gets the licence's text and the type hints."""
+    names = ZipFile(wheel).namelist()
+    assert "journal_postfix/py.typed" in names
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names) or any(
+        name.endswith(".dist-info/LICENSE") for name in names
+    )
+
+
+def test_installed_wheel_works_from_any_folder(wheel: Path, tmp_path: Path) -> None:
+    """Installed, the package finds its SQL and its command wherever one stands."""
+    installed = tmp_path / "installed"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    command(*pip, "--target", installed, wheel)
+    code = "import journal_postfix.database as d; print(d.__file__, len(d.SQL))"
+    environment = {"PYTHONPATH": str(installed)}
+    found = command(sys.executable, "-c", code, cwd="/", env=environment).split()
+    assert found == [str(installed / "journal_postfix" / "database.py"), str(len(FILES))]
+    version = command(installed / "bin" / "journal-postfix", "--version", cwd="/", env=environment)
+    assert version.split()[-1] == journal_postfix.__version__
+
+
+def test_every_sql_file_is_loaded() -> None:
+    """Each file under sql/ is there under its name, and none is empty."""
+    assert sorted(f"sql/{name}.sql" for name in SQL) == FILES
+    assert all(text.strip() for text in SQL.values())
+
+
+def test_sql_is_loaded_by_names_that_exist() -> None:
+    """A statement or query that the code names as a text is a file."""
+    written = set()
+    for path in PACKAGE.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "SQL":
+                written |= {ast.literal_eval(node.slice)} if is_text(node.slice) else set()
+    assert written
+    assert written <= set(SQL)
+
+
+def is_text(node: ast.expr) -> bool:
+    """Whether a name is written out."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_quickstart_queries_run(dsn: str, name: str) -> None:
+    """The four questions of script/quickstart are answered, even by an empty database."""
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute(SQL[f"queries/{name}"])
+        rows = cursor.fetchall()
+        assert cursor.description is not None
+        assert all(len(row) == len(cursor.description) for row in rows)
+    assert (len(rows) > 0) == (name == "overview")
+
+
+def test_needs_are_those_of_the_design() -> None:
+    """Three packages are needed, the rest are extras, each for a purpose."""
+    setup = ConfigParser()
+    setup.read(PROJECT / "setup.cfg")
+    needed = re.findall(r"^[\w-]+", setup["options"]["install_requires"], re.MULTILINE)
+    assert sorted(needed) == ["PyYAML", "psycopg2-binary", "systemd-python"]
+    extras = {"embedded", "rich", "zstd", "prometheus", "all", "test"}
+    assert set(setup["options.extras_require"]) == extras
+
+
+def test_the_project_is_free_of_stray_hosts_and_paths() -> None:
+    """No packaged file names the machine it was made on."""
+    home = re.compile(r"(?<![\w.~])/(?:home|Users)/\w")
+    texts = [path.read_text("utf-8") for path in PACKAGE.glob("*.py")]
+    assert not [text for text in texts if home.search(text)]
