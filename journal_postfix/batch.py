@@ -43,6 +43,7 @@ class Batch:
     mta: str | None = None
     t_first: datetime | None = None
     t_last: datetime | None = None
+    gaps: list[Row] = field(default_factory=list)
 
     def saw(self, t: datetime, mta: str) -> None:
         """Count a line of Postfix."""
@@ -79,10 +80,11 @@ class MailRules(NamedTuple):
 def keys_of(items: Iterable[Item]) -> set[Key]:
     """Host and queue id of every mail the items speak of."""
     return {
-        (item.mta, delivery["queue_id"])
+        (item.mta, delivery[name])
         for item in items
         for delivery in (item.delivery, *item.delivery.get("also", ()))
-        if "queue_id" in delivery
+        for name in ("queue_id", "notification_for")
+        if name in delivery
     }
 
 
@@ -130,6 +132,9 @@ def _merge_mail(item: Item, columns: Row, mails: dict[Key, list[Mail]]) -> Mail 
         merge.apply_record(mail, fact)
     else:
         merge.apply(mail, fact)
+    if "notification_for" in columns:
+        about = mails.get((item.mta, columns["notification_for"]))
+        mail.about = about[-1] if about else None
     return mail
 
 

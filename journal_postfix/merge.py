@@ -64,7 +64,9 @@ class Fact(NamedTuple):
 class Mail:
     """One mail while a batch is merged: its row, its recipients, what is new about them."""
 
-    __slots__ = ("attempts", "born", "changed", "instance_rank", "new", "receiver", "row", "tos")
+    __slots__ = (
+        "about", "attempts", "born", "changed", "instance_rank", "new", "receiver", "row", "tos",
+    )  # fmt: skip
 
     def __init__(self, row: Row, born: int = UNSEEN, *, new: bool = True) -> None:
         self.row = row
@@ -75,6 +77,7 @@ class Mail:
         self.attempts: list[tuple[Row, Row]] = []
         self.receiver: str | None = None
         self.instance_rank = 0
+        self.about: Mail | None = None  # the mail this notice is about
 
     def is_over(self, t: datetime) -> bool:
         """Its queue file was gone more than LATE before t."""

@@ -77,3 +77,19 @@ def formatted(rows: Rows, how: str) -> str:
     if how == "json":
         return as_json([{name: plain(value) for name, value in row.items()} for row in rows])
     return as_csv(rows) if how == "csv" else as_table(rows)
+
+
+def sections(parts: dict[str, Rows], how: str) -> str:
+    """Several named lists of rows: tables under headings, one JSON object, or long CSV."""
+    if how == "json":
+        return as_json(
+            {n: [{k: plain(v) for k, v in row.items()} for row in rows] for n, rows in parts.items()}
+        )
+    if how == "csv":
+        return as_csv([
+            {"section": name, "number": number, "key": key, "value": value}
+            for name, rows in parts.items()
+            for number, row in enumerate(rows, 1)
+            for key, value in row.items()
+        ])  # fmt: skip
+    return "\n".join(f"{name.upper()}\n{as_table(rows)}" for name, rows in parts.items() if rows)

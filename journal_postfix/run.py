@@ -8,9 +8,12 @@ the input is simply not asked for more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from threading import Event
+from typing import NamedTuple
 
-from journal_postfix.collect import Collector
+from journal_postfix.collect import Collector, Debug
 from journal_postfix.commit import Committer
+from journal_postfix.config import Config
 from journal_postfix.messages import MsgDetails, Position
 
 Messages = Iterable[tuple[bool, MsgDetails | None]]
@@ -35,3 +38,30 @@ def run_loop(
         ):
             return
     committer.commit(collector.take(), positions())
+
+
+class How(NamedTuple):
+    """What `run` reads: the journal, or the log file `file` (`-`: standard input).
+
+    `once`: end when caught up. `year` and `timezone` are for a file's stamps.
+    """
+
+    file: str | None = None
+    once: bool = False
+    year: int | None = None
+    timezone: str | None = None
+
+
+def run(
+    config: Config,
+    ready_dsn: Callable[[], str],
+    stop: Event,
+    how: How,
+    debug: Debug | None = None,
+) -> None:
+    """Catch up with the input, then follow it until stopped; clean up on the way.
+
+    `ready_dsn` gives the DSN of a database whose schema is ready. Raises InputError for what
+    only a person can put right; everything else is waited for.
+    """
+    raise NotImplementedError

@@ -154,6 +154,9 @@ def _number(cursor: Cursor, merged: Merged) -> None:
     ids = (number for (number,) in cursor.fetchall())
     for mail in mails:
         mail.row["id"] = next(ids)
+    for mail in merged.mails:
+        if mail.about is not None:
+            mail.row["notification_for_id"] = mail.about.row.get("id")
     for mail, row in tos:
         one = mail.row
         row["id"] = next(ids)
@@ -371,6 +374,8 @@ class Writer:
         self._store_unrecognised(cursor, tables, batch)
         for number, mark in enumerate(marks):
             _save_position(cursor, mark, batch if number == 0 else Batch())
+        for gap in batch.gaps:
+            cursor.execute(SQL["statements/new_gap"], {**gap, "source_id": source_id})
         if batch.t_last is not None and not self.options.finite:
             before = batch.t_last - ENDED_KEPT
             cursor.execute(

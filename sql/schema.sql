@@ -634,3 +634,43 @@ END
 $$;
 COMMENT ON FUNCTION create_partition(text, date, date) IS
     'Make the partition of a delivery table for the days from p_from up to, not including, p_to.';
+
+-- Both sides of a mail, one row per recipient (one without recipient where none is known).
+CREATE VIEW delivery AS
+SELECT f.day, f.id AS from_id, t.id AS to_id, f.mta, f.syslog_name, f.service, f.queue_id, f.origin,
+       f.t_i, coalesce(t.t_status, f.t_f) AS t, f.client_name, f.client_address, f.sasl_username,
+       f.uid, f.is_submission, f.sender, f.sender_given, f.message_id, f.subject, f.size, f.accepted,
+       t.recipient, t.orig_to, t.status, t.dsn, t.reason, t.relay, t.daemon, t.attempts, t.skipped,
+       t.copies, t.delay, t.next_queue_id, f.orig_queue_id, f.queued_at, f.held_at, f.released_at,
+       f.expired_at, f.removed_at, f.removed_by, f.verdict, f.protocol_state,
+       f.dsn AS refusal_dsn, f.reason AS refusal_reason, f.notification, f.notification_for,
+       CASE
+           WHEN f.origin = 'probe' THEN 'probe'
+           WHEN t.status = 'sent' THEN
+               CASE
+                   WHEN t.daemon = 'discard' OR t.reason IN ('discarded', 'delivered to file: /dev/null')
+                       THEN 'discarded'
+                   WHEN t.reason LIKE 'forwarded as %' THEN 'handed on'
+                   WHEN t.daemon = 'smtp' AND t.relay_address <<= ANY ('{127.0.0.0/8,::1}'::inet[])
+                       THEN CASE WHEN t.next_queue_id IS NULL THEN 'swallowed by filter'
+                                 ELSE 'filtered on' END
+                   WHEN t.daemon = 'smtp' THEN 'accepted elsewhere'
+                   ELSE 'delivered'
+               END
+           WHEN t.status IN ('bounced', 'undeliverable') THEN 'returned'
+           WHEN f.expired_at IS NOT NULL THEN 'expired'
+           WHEN f.removed_by = 'postsuper' THEN 'deleted'
+           WHEN f.removed_by = 'vanished' THEN 'vanished'
+           WHEN f.removed_by = 'requeued' THEN 'handed on'
+           WHEN f.accepted IS FALSE THEN 'refused'
+           WHEN f.removed_by = 'discarded' OR f.verdict LIKE '%discard' THEN 'discarded'
+           WHEN f.removed_by = 'canceled' THEN 'not completed'
+           WHEN f.removed_at IS NULL AND f.held_at > coalesce(f.released_at, '-infinity') THEN 'held'
+           WHEN f.removed_at IS NULL AND (f.queued_at IS NOT NULL OR f.held_at IS NOT NULL) THEN 'waiting'
+           WHEN f.removed_at IS NULL AND f.accepted IS NULL AND f.t_f < now() - interval '15 min'
+               THEN 'not completed'
+       END AS fate
+FROM delivery_from f
+LEFT JOIN delivery_to t ON t.day = f.day AND t.from_id = f.id;
+COMMENT ON VIEW delivery IS
+    'Mails with their recipients and what became of each. fate: delivered (here), accepted elsewhere, handed on, filtered on, waiting, held, returned, expired, discarded, swallowed by filter, deleted, refused, not completed, vanished, probe; NULL where the log does not tell.';

@@ -1,0 +1,296 @@
+"""The command line: parses arguments, calls what does the work, prints.
+
+Exit status 0: done; 1: failed, or something is wrong (`status`); 2: wrong usage or configuration.
+Errors are one sentence on standard error, never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from journal_postfix import __version__, backfill, output, queries, retention, run, schema
+from journal_postfix.collect import Debug
+from journal_postfix.config import Config, load
+from journal_postfix.database import PLAIN_SETTINGS, READER_SETTINGS, Error, connect
+from journal_postfix.delivery import extract_delivery
+from journal_postfix.embedded import default_data_dir, embedded_dsn
+from journal_postfix.logfile import LogFile, iter_logfile_messages
+from journal_postfix.messages import InputError, MsgDetails, UsageError
+from journal_postfix.parser import parse, route
+from journal_postfix.progress import progress
+
+STAGES = ("input", "parse", "extract", "store")
+EPILOG = "Manual, tables and questions: see docs/ and README.rst of journal-postfix."
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="journal-postfix",
+        description="What became of my mail? Postfix's log, mail by mail, in PostgreSQL.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"journal-postfix {__version__}")
+    parser.add_argument("--config", metavar="FILE", help="configuration (YAML)")
+    parser.add_argument("--dsn", metavar="DSN", help="PostgreSQL; none: a private one is used")
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="say more")
+    parser.add_argument(
+        "--debug", metavar="STAGE,...", type=_stages, default=(), help=f"print {', '.join(STAGES)}"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (add, _) in COMMANDS.items():
+        add(commands.add_parser(name, help=(add.__doc__ or "").split(".")[0], epilog=EPILOG))
+    return parser
+
+
+def _stages(text: str) -> tuple[str, ...]:
+    stages = tuple(text.split(","))
+    if not set(stages) <= set(STAGES):
+        raise argparse.ArgumentTypeError(f"a stage is one of {', '.join(STAGES)}")
+    return stages
+
+
+def _add_stamps(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--year", type=int, metavar="YYYY", help="year of the first line")
+    parser.add_argument("--timezone", metavar="ZONE", help="zone of stamps without one")
+
+
+def _add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    """Follow the journal (or a log file) and store what it tells."""
+    parser.add_argument("--file", metavar="PATH", help="follow a log file; - for standard input")
+    parser.add_argument("--once", action="store_true", help="catch up, then end")
+    _add_stamps(parser)
+
+
+def _add_backfill(parser: argparse.ArgumentParser) -> None:
+    """Load log files."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="plain, gz, bz2, xz, zst, or -")
+    _add_stamps(parser)
+    parser.add_argument("--mta", metavar="NAME", help="store the lines as this host's")
+    parser.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="load N files at once")
+
+
+def _jobs(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError("a number from 1 to 64")
+    return int(text)
+
+
+def _add_setup(parser: argparse.ArgumentParser) -> None:
+    """Create or upgrade the tables."""
+
+
+def _add_parse(parser: argparse.ArgumentParser) -> None:
+    """Print each log line as a JSON object; no database."""
+    parser.add_argument("files", nargs="*", default=["-"], metavar="FILE", help="default: -")
+    _add_stamps(parser)
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    """Show sources, lag, tables, retention and what was not recognised."""
+    _add_format(parser)
+
+
+def _add_clean(parser: argparse.ArgumentParser) -> None:
+    """Delete what retention no longer keeps, now."""
+    _add_format(parser)
+
+
+# --- the database of a command --------------------------------------------------------------
+
+
+def _dsn(config: Config, *, create: bool) -> str:
+    if config.dsn is not None:
+        return config.dsn
+    return embedded_dsn(Path(config.data_dir or default_data_dir()), create=create)
+
+
+def _ready_dsn(config: Config) -> str:
+    """A DSN whose schema is ready for writing; the private database is set up on the way."""
+    dsn = _dsn(config, create=True)
+    connection = connect(dsn, PLAIN_SETTINGS)
+    try:
+        schema.check(connection, migrate=config.dsn is None or config.auto_migrate)
+    finally:
+        connection.close()
+    return dsn
+
+
+# --- commands -------------------------------------------------------------------------------
+
+
+def _stop_on_signals() -> Event:
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _debug(stages: tuple[str, ...]) -> Debug | None:
+    def show(stage: str, thing: object) -> None:
+        if stage in stages:
+            text = json.dumps(thing, default=output.plain, ensure_ascii=False)
+            print(f"{stage}: {text}", file=sys.stderr)
+
+    return show if stages else None
+
+
+def _run(arguments: argparse.Namespace, config: Config) -> int:
+    stop = _stop_on_signals()
+    how = run.How(
+        file=arguments.file,
+        once=arguments.once,
+        year=arguments.year,
+        timezone=arguments.timezone,
+    )
+    run.run(config, lambda: _ready_dsn(config), stop, how, _debug(arguments.debug))
+    return 0
+
+
+def _backfill(arguments: argparse.Namespace, config: Config) -> int:
+    if arguments.mta:
+        config = Config(**{**config.__dict__, "mta": arguments.mta})
+    options = backfill.FileOptions(arguments.year, arguments.timezone)
+    for path in arguments.files:  # a wrong name is told before anything is loaded
+        if path != "-":
+            LogFile(path)
+    stop = _stop_on_signals()
+    with progress() as show:
+        loaded = backfill.backfill(
+            _ready_dsn(config), config, arguments.files, options,
+            jobs=arguments.jobs, progress=show, debug=_debug(arguments.debug), stop=stop,
+        )  # fmt: skip
+    for one in loaded:
+        print(_told(one, config), file=sys.stderr)
+    if stop.is_set():
+        print("stopped; the next backfill of the same files goes on here", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _told(loaded: backfill.Loaded, config: Config) -> str:
+    words = [f"{loaded.path}: {loaded.lines} lines of Postfix"]
+    if loaded.known:
+        words.append("new since it was last loaded")
+    if loaded.unknown:
+        words.append(f"{loaded.unknown} not recognised (see status)")
+    if loaded.too_old:
+        words.append(
+            f"{loaded.too_old} mails and verdicts not stored: older than retention.delivery.delete"
+            f" ({config.retention_delivery_delete} days) or retention.noqueue.delete"
+            f" ({config.retention_noqueue_delete} days) keep"
+        )
+    return ", ".join(words)
+
+
+def _setup(arguments: argparse.Namespace, config: Config) -> int:
+    connection = connect(_dsn(config, create=True), PLAIN_SETTINGS)
+    try:
+        print(schema.setup(connection))
+    finally:
+        connection.close()
+    return 0
+
+
+def _parse(arguments: argparse.Namespace, config: Config) -> int:
+    options = config.extract_options()
+    write = sys.stdout.write
+    for path in arguments.files:
+        logfile = LogFile(path)
+        for _, msg in iter_logfile_messages(logfile, arguments.year, arguments.timezone):
+            parsed = parse(msg, config.syslog_names)
+            errors, delivery = extract_delivery(msg, parsed, options)
+            line = {**_envelope(msg, config), **parsed, "delivery": delivery, "errors": errors}
+            write(json.dumps(line, default=output.plain, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _envelope(msg: MsgDetails, config: Config) -> dict[str, Any]:
+    found = route(msg["identifier"], config.syslog_names)
+    return {
+        "t": msg["t"],
+        "host": msg["host"],
+        "identifier": msg["identifier"],
+        "daemon": found.daemon if found else None,
+        "pid": msg["pid"],
+    }
+
+
+def _status(arguments: argparse.Namespace, config: Config) -> int:
+    connection = connect(_dsn(config, create=False), READER_SETTINGS)
+    try:
+        schema.check(connection, migrate=False)
+        status = queries.status(connection, config, datetime.now(UTC))
+    finally:
+        connection.close()
+    print(output.sections(status, arguments.format), end="")
+    return 1 if status["problems"] else 0
+
+
+def _clean(arguments: argparse.Namespace, config: Config) -> int:
+    dsn = _dsn(config, create=False)
+    connection = connect(dsn, PLAIN_SETTINGS)
+    try:
+        schema.check(connection, migrate=False)
+    finally:
+        connection.close()
+    cleaned = retention.clean(dsn, config, datetime.now(UTC))
+    print(output.formatted(cleaned, arguments.format), end="")
+    if not cleaned and arguments.format == "table":
+        print("nothing to delete")
+    return 0
+
+
+Command = Callable[[argparse.Namespace, Config], int]
+
+COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Command]] = {
+    "run": (_add_run, _run),
+    "backfill": (_add_backfill, _backfill),
+    "setup": (_add_setup, _setup),
+    "parse": (_add_parse, _parse),
+    "status": (_add_status, _status),
+    "clean": (_add_clean, _clean),
+}
+
+
+def _log_to_stderr(verbose: int) -> None:
+    service = "JOURNAL_STREAM" in os.environ  # journald adds the time itself
+    logging.basicConfig(
+        level=(logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)],
+        format="%(message)s" if service else "%(asctime)s %(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit status."""
+    arguments = _parser().parse_args(argv)
+    _log_to_stderr(max(arguments.verbose, arguments.command == "run"))
+    try:
+        config = load(arguments.config, arguments.dsn)
+        return COMMANDS[arguments.command][1](arguments, config)
+    except InputError as error:
+        print(f"journal-postfix: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except Error as error:
+        what = " ".join(str(error).split())
+        print(f"journal-postfix: the database refused: {what}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,2 @@
+-- The oldest day stored.
+SELECT min(day) AS day FROM delivery_from
