@@ -29,7 +29,7 @@ AHEAD = 1
 
 SCANNED = re.compile(
     rf"(?:<\d{{1,3}}>)?(?:1 )?"
-    rf"(?:(?P<traditional>(?:{'|'.join(MONTHS)}) (?: [1-9]|0[1-9]|[12]\d|3[01])) \d\d:"
+    rf"(?:(?P<traditional>(?:{'|'.join(MONTHS)}) (?: [1-9]|0[1-9]|[12]\d|3[01]|[1-9])) \d\d:"
     rf"|(?P<iso>\d{{4}}-\d\d-\d\d)[T ]\d\d:)".encode()
 )
 
@@ -85,7 +85,7 @@ class YearScan:
 
     def _note(self, match: re.Match[bytes]) -> None:
         stamp = match["traditional"] or match["iso"]
-        self._next_day = re.compile(rb"\n(?!(?:<\d{1,3}>)?(?:1 )?" + stamp + rb")")
+        self._next_day = re.compile(rb"\n(?!(?:<\d{1,3}>)?(?:1 )?" + stamp + rb"[ T])")
         if match["iso"]:
             year, month, day = map(int, stamp.split(b"-"))
             self._anchor(YearDay(year, month, day, True))
@@ -93,8 +93,8 @@ class YearScan:
             self.day = self.day.next(MONTH_NUMBERS[stamp[:3].decode()], int(stamp[4:]))
 
     def _anchor(self, day: YearDay) -> None:
-        if not self.day.known and 1 <= day.month <= len(MONTHS):
-            if self.day.month:
+        if 1 <= day.month <= len(MONTHS):
+            if self.day.month and not self.day.known:
                 self._first_year = self._counted_back(day, BACKWARDS)
             self.day = day
 

@@ -1,0 +1,273 @@
+"""Log files: messages, and the position behind each.
+
+It knows when a file is one seen before, which year it begins with, and the text in front of it.
+It refuses to know what Postfix says, and the database that keeps the positions.
+
+Bugs: a file that was changed before the stored position is taken for another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import weakref
+from collections.abc import Iterator
+from datetime import date, datetime, tzinfo
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from journal_postfix.compression import STANDARD_INPUT, is_regular, open_disk, text_reader
+from journal_postfix.loglines import LineSplitter, cleaned, repeated
+from journal_postfix.logtext import DamagedText, Text
+from journal_postfix.messages import InputError, MsgDetails, Position
+from journal_postfix.stamps import Clock, StampError, checked_year, checked_zone
+from journal_postfix.years import YearDay, YearScan
+
+FIRST_LINE = 1 << 16
+"""Bytes of the first line by which a file is known."""
+
+SETTLED = 1.0
+"""Seconds after which nobody is in the middle of writing a line."""
+
+
+class LogFile:
+    """A log text, decompressed by content, read once from its beginning or from a position.
+
+    ``filepath`` ``-`` is standard input. InputError where the file cannot be opened. ``last`` is
+    the last message given; ``mid_line`` tells that more messages of the same line will follow:
+    a position stored then would have its first ones read again.
+    """
+
+    def __init__(self, filepath: str | os.PathLike[str]) -> None:
+        path = os.fspath(filepath)
+        self.name = path if path == STANDARD_INPUT else str(Path(path).absolute())
+        self._disk = open_disk(path)
+        weakref.finalize(self, self._disk.close)
+        self._regular = path != STANDARD_INPUT and is_regular(self._disk)
+        self.kind = "file" if self._regular else "stream"
+        self.mid_line = False
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._regular:
+            self._disk.seek(0)
+        read, self.compressed = text_reader(self._disk)
+        self._text = Text(read)
+        self._identity = ""
+        self._resumed = 0
+        self._lines_before = 0
+        self._t: datetime | None = None
+        self._scan = YearScan()
+        self.last: MsgDetails | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; position and counts stay."""
+        self._disk.close()
+
+    @property
+    def size(self) -> int | None:
+        """Bytes on the disk, None where that is not known."""
+        return os.fstat(self._disk.fileno()).st_size if self._regular else None
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read from the disk so far."""
+        return self._disk.tell() if self._regular else self.offset
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the text up to the end of the last line given."""
+        given = self.last["position"] if self.last else 0
+        return max(int(given), self._resumed, self._text.passed)
+
+    @property
+    def lines_read(self) -> int:
+        """Lines given."""
+        return self._text.lines(self.offset) - self._lines_before
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 (hex) of the first line, at most 64 kB of it; empty while the text is."""
+        if not self._identity:
+            self._identify(self._text.beginning(FIRST_LINE))
+        return self._identity
+
+    def _identify(self, text: bytes) -> None:
+        if text:
+            first = text[:FIRST_LINE].partition(b"\n")[0]
+            self._identity = hashlib.sha256(first).hexdigest()
+
+    def resume(self, offset: int, digest: str) -> bool:
+        """Go behind the first ``offset`` bytes if they are those of ``digest``, else to the start.
+
+        Returns whether they are. Standard input cannot be read twice and is left alone.
+        """
+        if not self._regular:
+            return False
+        self._begin()
+        try:
+            found = self._text.skip(offset, self._see) and self._text.digest(offset) == digest
+        except DamagedText:
+            found = False
+        if not found:
+            self._begin()
+            return False
+        self._resumed, self._lines_before = offset, self._text.lines(offset)
+        return True
+
+    def _see(self, block: bytes) -> None:
+        if self._text.start == 0:
+            self._identify(block)
+        self._scan.feed(block)
+
+    def position(self) -> Position:
+        """Return where reading goes on after the last message given."""
+        offset = self.offset
+        if self.last and self.last["t"]:
+            self._t = self.last["t"]
+        digest = self._text.digest(offset)
+        return Position(self.kind, self._identity, self.name, str(offset), digest, self._t)
+
+    def blocks(self, *, last: bool = True) -> Iterator[tuple[int, bytes]]:
+        """Yield blocks of whole lines with their offsets; InputError where the file is damaged.
+
+        ``last``: the text ends where it ends now, and a line that is not complete is a line.
+        """
+        try:
+            for block in self._text.blocks(last=last):
+                if self._text.start == 0:
+                    self._identify(block)
+                yield self._text.start, block
+        except DamagedText as damage:
+            raise InputError(
+                f"{self.name}: damaged, or not complete ({damage}); "
+                f"its first {self.lines_read} lines could be read"
+            ) from None
+
+    def first_day(self, year: int | None, zone: tzinfo | None) -> YearDay | None:
+        """Return the day of the line above the next one, or what year the text begins with.
+
+        None where only the clock on the wall can tell the year.
+        """
+        if year is None and not self._scan.day.known and self._regular:
+            year = self._first_year(zone)
+        if year is None:
+            return self._scan.day if self._scan.day.known else None
+        return self._scan.day.since(year)
+
+    def _first_year(self, zone: tzinfo | None) -> int | None:
+        """Count the years back from when the file was written: one pass over its days."""
+        here = self._disk.tell()
+        self._disk.seek(0)
+        scan = YearScan()
+        try:
+            for block in Text(text_reader(self._disk)[0]).blocks(last=True):
+                scan.feed(block)
+                if scan.day.known:
+                    break
+        except DamagedText:
+            pass  # told when its lines are read
+        self._disk.seek(here)
+        return scan.first_year(self._written(zone))
+
+    def _written(self, zone: tzinfo | None) -> date:
+        return datetime.fromtimestamp(os.fstat(self._disk.fileno()).st_mtime, zone).date()
+
+    def is_settled(self) -> bool:
+        """Tell whether the last line, if not complete, will stay so as far as can be seen."""
+        if self.compressed or not self._regular or not self._text.waits():
+            return True
+        return time.time() - os.fstat(self._disk.fileno()).st_mtime >= SETTLED
+
+
+def iter_logfile_messages(
+    filepath: str | os.PathLike[str] | LogFile,
+    year: int | None = None,
+    timezone: str | None = None,
+) -> Iterator[tuple[bool, MsgDetails]]:
+    """Yield (False, message) for each line of a log file, from where it is positioned.
+
+    ``year`` is that of the file's first line, if its stamps have none; without it years are
+    counted back from the time when the file was written (standard input: from now). ``timezone``
+    is a name such as Europe/Berlin for stamps without offset; default is the machine's.
+    InputError: the file cannot be read or is damaged (all lines before that were yielded), or a
+    line lies more than a day in the future. UsageError: a year or zone that does not exist.
+    """
+    zone = checked_zone(timezone)
+    year = checked_year(year)
+    logfile = filepath if isinstance(filepath, LogFile) else LogFile(filepath)
+    return _to_the_end(logfile, year, zone)
+
+
+def _to_the_end(
+    logfile: LogFile, year: int | None, zone: tzinfo | None
+) -> Iterator[tuple[bool, MsgDetails]]:
+    splitter = LineSplitter(Clock(zone, logfile.first_day(year, zone)))
+    yield from iter_messages(logfile, splitter, last=False)
+    if not logfile.is_settled():
+        time.sleep(SETTLED)
+        yield from iter_messages(logfile, splitter, last=False)
+    yield from iter_messages(logfile, splitter, last=True)
+
+
+def iter_messages(
+    logfile: LogFile, splitter: LineSplitter, *, last: bool
+) -> Iterator[tuple[bool, MsgDetails]]:
+    """Yield (False, message) for each line up to the present end of the file."""
+    form = splitter.form
+    try:
+        for start, block in logfile.blocks(last=last):
+            odd = _is_odd(block)
+            lines = block.decode("latin-1").split("\n")
+            position = start if lines.pop() == "" else start - 1
+            for line in lines or [block.decode("latin-1")]:
+                position += len(line) + 1
+                parts = form(line)
+                if parts is None:
+                    parts = splitter.split(line)
+                    form = splitter.form
+                t, (host, identifier, pid), message = parts
+                msg: MsgDetails = {
+                    "t": t,
+                    "host": host,
+                    "identifier": identifier,
+                    "pid": pid,
+                    "message": message,
+                    "position": position,
+                }
+                if odd:
+                    yield from _repetitions(logfile, msg)
+                logfile.last = msg
+                yield False, msg
+    except StampError as error:
+        raise InputError(
+            f"{logfile.name}, line {logfile.lines_read + 1}: {error}; "
+            "give the year of the file's first line with --year"
+        ) from None
+
+
+def _is_odd(block: bytes) -> bool:
+    """Tell whether lines may need more than being split."""
+    return not block.isascii() or any(mark in block for mark in (b"\r", b"\0", b"e repeated "))
+
+
+def _repetitions(logfile: LogFile, msg: MsgDetails) -> Iterator[tuple[bool, MsgDetails]]:
+    """Clean the message, and yield it as often as it was said, but for the last time."""
+    times, msg["message"] = repeated(cleaned(msg["message"]))
+    logfile.mid_line = times > 1
+    for _ in range(times - 1):
+        yield False, msg.copy()
+    logfile.mid_line = False
