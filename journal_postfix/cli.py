@@ -27,7 +27,7 @@ from journal_postfix.embedded import default_data_dir, embedded_dsn
 from journal_postfix.logfile import LogFile, iter_logfile_messages
 from journal_postfix.messages import InputError, MsgDetails, UsageError
 from journal_postfix.parser import parse, route
-from journal_postfix.progress import progress
+from journal_postfix.progress import progress_bar
 
 STAGES = ("input", "parse", "extract", "store")
 EPILOG = "Manual, tables and questions: see docs/ and README.rst of journal-postfix."
@@ -168,7 +168,7 @@ def _backfill(arguments: argparse.Namespace, config: Config) -> int:
         if path != "-":
             LogFile(path)
     stop = _stop_on_signals()
-    with progress() as show:
+    with progress_bar() as show:
         loaded = backfill.backfill(
             _ready_dsn(config), config, arguments.files, options,
             jobs=arguments.jobs, progress=show, debug=_debug(arguments.debug), stop=stop,
@@ -182,9 +182,11 @@ def _backfill(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def _told(loaded: backfill.Loaded, config: Config) -> str:
+    if loaded.known and not loaded.lines:
+        return f"{loaded.path}: loaded before, nothing new"
     words = [f"{loaded.path}: {loaded.lines} lines of Postfix"]
     if loaded.known:
-        words.append("new since it was last loaded")
+        words[0] += " since it was last loaded"
     if loaded.unknown:
         words.append(f"{loaded.unknown} not recognised (see status)")
     if loaded.too_old:

@@ -49,7 +49,7 @@ class Committer:
             self.unknown += batch.unknown
         return stored
 
-    def attempt(self, work: Callable[[], None]) -> bool:
+    def attempt(self, work: Callable[[], object]) -> bool:
         """Do some work with the database, again and again while it is away; False: stopped."""
         waited = 0.0
         tries = 0

@@ -37,15 +37,19 @@ def limited(text: str) -> str:
     return text.encode()[:TEXT_LIMIT].decode(errors="ignore")
 
 
+def _text(value: str) -> str:
+    if len(value) > TEXT_LIMIT // 4:
+        value = limited(value)
+    if value.isprintable() and "\\" not in value:
+        return value
+    return value.encode(errors="replace").decode().translate(_ESCAPES)
+
+
 def _field(value: Any) -> str:
     if value is None:
         return r"\N"
-    if type(value) is str:
-        if len(value) > TEXT_LIMIT // 4:
-            value = limited(value)
-        if value.isprintable() and "\\" not in value:
-            return value
-        return value.encode(errors="replace").decode().translate(_ESCAPES)
+    if isinstance(value, str):
+        return _text(value)
     if value is True:
         return "t"
     if value is False:

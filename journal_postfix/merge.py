@@ -262,7 +262,9 @@ def apply(mail: Mail, fact: Fact) -> None:
         _merge_sender(row, fact)
     if "removed_at" in columns:
         _merge_removal(row, columns)
-    if "hold_reason" in columns and columns["held_at"] >= (row.get("held_at") or columns["held_at"]):
+    if "hold_reason" in columns and columns["held_at"] >= (
+        row.get("held_at") or columns["held_at"]
+    ):
         row["hold_reason"] = columns["hold_reason"]
     if "reason" in columns or "protocol_state" in columns:
         _merge_refusal(row, columns)
@@ -287,7 +289,9 @@ def _is_skip(record: Row) -> bool:
 def _replaces(record: Row, row: Row) -> bool:
     """The record's status holds from now on; otherwise the row's goes on."""
     if not row["attempts"] or _is_skip(record):
-        return not row["attempts"] and (not _is_skip(record) or record["t_status"] >= row["t_status"])
+        return not row["attempts"] and (
+            not _is_skip(record) or record["t_status"] >= row["t_status"]
+        )
     before = record.get("delay_before_qmgr")
     if before is not None and before == row.get("delay_before_qmgr"):  # the same pass
         rank, known = (STATUS_RANK.get(one["status"], 2) for one in (record, row))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -79,11 +79,14 @@ def formatted(rows: Rows, how: str) -> str:
     return as_csv(rows) if how == "csv" else as_table(rows)
 
 
-def sections(parts: dict[str, Rows], how: str) -> str:
+def sections(parts: Mapping[str, Rows], how: str) -> str:
     """Several named lists of rows: tables under headings, one JSON object, or long CSV."""
     if how == "json":
         return as_json(
-            {n: [{k: plain(v) for k, v in row.items()} for row in rows] for n, rows in parts.items()}
+            {
+                n: [{k: plain(v) for k, v in row.items()} for row in rows]
+                for n, rows in parts.items()
+            }
         )
     if how == "csv":
         return as_csv([

@@ -7,7 +7,7 @@ retention leaves existing partitions as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from journal_postfix.database import SQL, Cursor, dicts
@@ -57,7 +57,9 @@ def _missing(day: date, ranges: list[Range]) -> bool:
     return not any(start <= day < end for start, end in ranges)
 
 
-def ensure(cursor: Cursor, found: Known, days: dict[str, set[date]], widths: dict[str, int]) -> None:
+def ensure(
+    cursor: Cursor, found: Known, days: dict[str, set[date]], widths: Mapping[str, int]
+) -> None:
     """Make the partitions that rows of these days need (`delivery`, `noqueue`), once.
 
     `found` is brought up to date. Sessions that make partitions wait for each other.

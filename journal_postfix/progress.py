@@ -10,26 +10,30 @@ from journal_postfix.logfile import LogFile
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[LogFile], None] | None]:
+def progress_bar() -> Iterator[Callable[[LogFile], None] | None]:
     """Gives a function that shows how far a file has been read, or None without a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
     try:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich import console, progress  # noqa: PLC0415 - an extra, and slow to import
     except ImportError:
         yield _plain
         sys.stderr.write("\n")
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks = {}
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=console.Console(stderr=True)) as bar:
+        tasks: dict[str, progress.TaskID] = {}
 
         def show(logfile: LogFile) -> None:
-            if logfile.path not in tasks:
-                tasks[logfile.path] = bar.add_task(logfile.path, total=logfile.size)
-            bar.update(tasks[logfile.path], completed=logfile.bytes_read)
+            if logfile.name not in tasks:
+                tasks[logfile.name] = bar.add_task(logfile.name, total=logfile.size)
+            bar.update(tasks[logfile.name], completed=logfile.bytes_read)
 
         yield show
 
@@ -37,4 +41,4 @@ def progress() -> Iterator[Callable[[LogFile], None] | None]:
 def _plain(logfile: LogFile) -> None:
     if logfile.size:
         part = 100 * logfile.bytes_read // logfile.size
-        sys.stderr.write(f"\r{logfile.path}: {part} %")
+        sys.stderr.write(f"\r{logfile.name}: {part} %")

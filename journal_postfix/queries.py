@@ -1,12 +1,20 @@
-"""Named questions to the stored mails: every answer is rows, every question a file in sql/queries/."""
+"""Named questions to the stored mails: answers are rows, questions are files in sql/queries/.
+
+``python -m journal_postfix.queries NAME...`` prints the answers to questions without parameters.
+"""
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from journal_postfix.config import Config
-from journal_postfix.database import SQL, Connection, dicts
+from journal_postfix.config import Config, load
+from journal_postfix.database import READER_SETTINGS, SQL, Connection, connect, dicts
+from journal_postfix.embedded import default_data_dir, embedded_dsn
+from journal_postfix.messages import InputError, UsageError
+from journal_postfix.output import as_table
 
 Rows = list[dict[str, Any]]
 
@@ -55,3 +63,29 @@ def _problems(
             if row["day"] is not None and row["day"] < first:
                 found.append(f"{table} holds rows of {row['day']}: clean-up has failed for a day")
     return [{"problem": text} for text in found]
+
+
+def main(names: list[str]) -> int:
+    """Print the answers to named queries, by the configuration of the environment."""
+    config = load(None)
+    dsn = config.dsn or embedded_dsn(Path(config.data_dir or default_data_dir()), create=False)
+    connection = connect(dsn, READER_SETTINGS)
+    try:
+        for name in names:
+            if f"queries/{name}" not in SQL:
+                raise UsageError(f"no query {name}; there are: {', '.join(_names())}")
+            print(as_table(ask(connection, name)), end="")
+    finally:
+        connection.close()
+    return 0
+
+
+def _names() -> list[str]:
+    return [name.rpartition("/")[2] for name in SQL if name.startswith("queries/")]
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except InputError as error:
+        sys.exit(f"journal-postfix: {error}")

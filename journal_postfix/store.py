@@ -10,8 +10,9 @@ syntax.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from journal_postfix import partitions
@@ -32,7 +33,11 @@ from journal_postfix.messages import InputError, Position
 
 ENDED_KEPT = timedelta(hours=1)  # mails stay in open_mail for so long after their end
 _PREPARED = ("load_from", "load_to", "update_from", "update_to", "merge_open", "merge_unrecognised")
-_INET = {"delivery_from": "client_address", "delivery_to": "relay_address", "noqueue": "client_address"}
+_INET = {
+    "delivery_from": "client_address",
+    "delivery_to": "relay_address",
+    "noqueue": "client_address",
+}
 _TABLES = ("delivery_from", "delivery_to", "delivery_attempt", "noqueue", "open_mail")
 
 
@@ -59,7 +64,7 @@ class StoreOptions(NamedTuple):
     """What the configuration says about storing."""
 
     rules: MailRules = MailRules()
-    partition_days: dict[str, int] = {}
+    partition_days: Mapping[str, int] = MappingProxyType({})
     finite: bool = False  # the source ends: halves of mails stay open for `join`
 
 
@@ -306,7 +311,11 @@ class Writer:
         connection.rollback()
         raise InputError(
             f"this {kind} is being read by another journal-postfix"
-            + (f" (PostgreSQL session {holder[0]}, user {holder[1]}, {holder[2]})" if holder else "")
+            + (
+                f" (PostgreSQL session {holder[0]}, user {holder[1]}, {holder[2]})"
+                if holder
+                else ""
+            )
         )
 
     def find_sources(self, kind: str, identity: str) -> list[Source]:
@@ -378,9 +387,7 @@ class Writer:
             cursor.execute(SQL["statements/new_gap"], {**gap, "source_id": source_id})
         if batch.t_last is not None and not self.options.finite:
             before = batch.t_last - ENDED_KEPT
-            cursor.execute(
-                SQL["statements/purge_open"], {"source_id": source_id, "before": before}
-            )
+            cursor.execute(SQL["statements/purge_open"], {"source_id": source_id, "before": before})
 
     def _store_or_halve(
         self,

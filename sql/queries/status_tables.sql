@@ -1,7 +1,9 @@
 -- Rows (as the server estimates them where a table was analysed) and sizes, partitions added up.
 SELECT t.name AS "table",
-       (SELECT sum(CASE WHEN c.reltuples < 0 THEN 0 ELSE c.reltuples END)::bigint
-        FROM pg_partition_tree(t.name::regclass) p JOIN pg_class c ON c.oid = p.relid
+       (SELECT sum(greatest(c.reltuples, s.n_live_tup, 0))::bigint
+        FROM pg_partition_tree(t.name::regclass) p
+        JOIN pg_class c ON c.oid = p.relid
+        LEFT JOIN pg_stat_all_tables s ON s.relid = p.relid
         WHERE p.isleaf) AS rows_about,
        (SELECT pg_size_pretty(sum(pg_total_relation_size(p.relid)))
         FROM pg_partition_tree(t.name::regclass) p WHERE p.isleaf) AS size,
