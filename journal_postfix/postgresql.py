@@ -151,15 +151,19 @@ def _check_way(data_dir: Path, account: Account) -> None:
     for path in (*reversed(data_dir.parents), data_dir):
         if not _may(account, path):
             name = account.pw_name if account else "this user"
+            ways = {"/": "chmod 755 / lets everybody in, as is usual"}
             raise InputError(
-                f"PostgreSQL does not run as root, and user {name} may not enter {path}:"
-                " choose another data_dir, such as /var/lib/journal-postfix"
+                f"PostgreSQL does not run as root, and user {name} may not enter {path}: "
+                + ways.get(str(path), "choose another data_dir, such as /var/lib/journal-postfix")
             )
 
 
 def _may(account: Account, path: Path) -> bool:
     """Whether the user may enter the folder or run the program; the system is asked, not guessed."""
-    return account is None or not run(["test", "-x", path], account).returncode
+    try:
+        return account is None or not run(["test", "-x", path], account).returncode
+    except PermissionError:  # not even `test` can be reached
+        return False
 
 
 def _within_reach(programs: Programs, data_dir: Path, account: Account) -> Path | None:
