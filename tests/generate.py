@@ -4,7 +4,7 @@
 
 writes DIR/mixed.log (all hosts) or, with --split, one file per host, and with --truth the true
 rows as DIR/truth.json. The same options give the same bytes. Times begin at START, in UTC; files
-of the traditional format need ``--year 2025 --timezone UTC`` when they are read.
+of the traditional format need ``--year 2024 --timezone UTC`` when they are read.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from traffic.kinds import KINDS
 from traffic.ledger import Row
 from traffic.world import SECOND, Line, Story, World
 
-START = int(datetime(2025, 10, 7, 4, 0, tzinfo=UTC).timestamp()) * SECOND
-YEAR = 2025
+# The log runs over the turn of a year, and of a day.
+YEAR = 2024
+START = int(datetime(YEAR, 12, 31, 21, 0, tzinfo=UTC).timestamp()) * SECOND
 LINES_PER_STORY = 7.5
 RAMP = 20
 

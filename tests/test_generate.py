@@ -105,10 +105,10 @@ def _counted(kind: Any, told: Counter[str]) -> Any:
 def test_truth_holds_every_sort_of_row(rows: dict[str, list[Row]]) -> None:
     """Each value that the contract names for an enumerated column occurs in the truth."""
     assert _values(rows["delivery_from"], "origin") == {
-        *("smtp", "local", "notice", "forward", "requeue", "probe"),
+        *("smtp", "local", "notice", "forward", "requeue", "probe", "unknown"),
     }
     assert _values(rows["delivery_from"], "removed_by") == {
-        *(None, "qmgr", "postsuper", "canceled", "requeued", "vanished"),
+        *(None, "qmgr", "postsuper", "canceled", "discarded", "requeued", "vanished"),
     }
     assert _values(rows["delivery_from"], "notification") == {
         *(None, "sender non-delivery", "sender delay", "sender delivery status"),
@@ -118,10 +118,12 @@ def test_truth_holds_every_sort_of_row(rows: dict[str, list[Row]]) -> None:
         *("sent", "deferred", "bounced", "deliverable", "undeliverable"),
     }
     assert _values(rows["delivery_to"], "daemon") == {
-        *("smtp", "lmtp", "local", "virtual", "pipe", "error", "discard"),
+        *("smtp", "lmtp", "local", "virtual", "pipe", "error", "discard", "cleanup"),
     }
+    assert _values(rows["delivery_attempt"], "daemon") >= {"smtp", "lmtp", "error", "qmgr"}
     assert _values(rows["noqueue"], "action") == {
-        *("reject", "milter-reject", "reject_warning", "hold"),
+        *("reject", "reject_warning", "warn", "info", "hold", "discard", "warning"),
+        *("milter-reject", "milter-hold", "milter-discard"),
     }
     assert _values(rows["noqueue"], "protocol_state") >= {
         *("CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "END-OF-MESSAGE"),

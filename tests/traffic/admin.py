@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from traffic.arrivals import MS, by_requeue, by_smtp, client_line, connect, disconnect, message_id
+from traffic.content import HOLDING, content_verdict
 from traffic.ledger import VERDICT, Mail
 from traffic.machine import Machine
 from traffic.mails import distinct, inwards, outwards, planned
 from traffic.queueing import Plan, Recipient, agent_for, left_open, removed, through_queue
-from traffic.refusals import HOLD, Envelope, header_verdict
+from traffic.refusals import Envelope
 from traffic.world import SECOND, Story, World
 
 
 def held(world: World, machine: Machine, t: int) -> Story:
-    """A header check holds a mail; an administrator lets it go, or deletes it, or neither."""
+    """A rule holds a mail; an administrator lets it go, or deletes it, or neither."""
     session = connect(world, machine, t, 4 * SECOND)
     mail, t = client_line(world, session, t + 60 * MS)
     rcpt, plan = inwards(world), planned(world)
     message_id(world, mail, t + 10 * MS)
     t += 12 * MS
-    header_verdict(
-        world, session, t, HOLD, Envelope(plan.sender, rcpt.address, queue_id=mail.queue_id)
-    )
-    mail.seen(t, held_at=t, hold_reason=HOLD.text)
+    rule = world.rng.choice(HOLDING)
+    envelope = Envelope(plan.sender, rcpt.address, queue_id=mail.queue_id)
+    content_verdict(world, session, t, rule, envelope)
+    mail.seen(t, held_at=t, hold_reason=rule.text, verdict=rule.action)
     mail.sender(VERDICT, plan.sender)
     disconnect(world, session, t + SECOND, "ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5")
     yield from _after_hold(world, mail, t, rcpt, plan)

@@ -55,7 +55,7 @@ class Server(NamedTuple):
 
 def _address(number: int) -> str:
     if number % 7 == 0:
-        return f"2001:db8:{number:x}::25"
+        return f"2001:db8:{number + 1:x}::25"
     return f"{('192.0.2', '198.51.100', '203.0.113')[number % 3]}.{1 + number * 37 % 250}"
 
 

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from traffic.admin import deleted, deleted_unsaid, held, held_by_hand, requeued
+from traffic.content import (
+    bounced_at_home,
+    content_discarded,
+    content_refused,
+    content_warned,
+    over_limit,
+)
 from traffic.machine import Machine
 from traffic.mails import (
     abandoned,
@@ -23,26 +30,21 @@ from traffic.mails import (
     several,
     submitted,
     two_commands,
+    two_mails,
     unavailable,
     waiting,
     warned,
 )
 from traffic.noise import foreign, idle_client, remark
-from traffic.refusals import (
-    header_refused,
-    milter_refused,
-    not_owner,
-    postscreen,
-    refused_late,
-    rejected,
-)
+from traffic.refusals import not_owner, postscreen, refused_late, rejected
 from traffic.world import Story, World
 
 Kind = Callable[[World, Machine, int], Story]
 
 # How many of a thousand stories are of this kind.
 KINDS: dict[Kind, int] = {
-    inward: 230,
+    inward: 220,
+    two_mails: 15,
     submitted: 90,
     from_shell: 40,
     several: 60,
@@ -58,7 +60,7 @@ KINDS: dict[Kind, int] = {
     filtered: 45,
     forwarded: 20,
     probe: 15,
-    held: 10,
+    held: 12,
     deleted: 6,
     deleted_unsaid: 6,
     held_by_hand: 5,
@@ -70,8 +72,11 @@ KINDS: dict[Kind, int] = {
     not_owner: 10,
     postscreen: 30,
     refused_late: 12,
-    milter_refused: 15,
-    header_refused: 15,
+    content_refused: 30,
+    content_discarded: 8,
+    content_warned: 10,
+    over_limit: 8,
+    bounced_at_home: 6,
     remark: 60,
     foreign: 50,
     idle_client: 40,

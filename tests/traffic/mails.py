@@ -20,8 +20,8 @@ from traffic.arrivals import (
 from traffic.cast import Client
 from traffic.ledger import Mail
 from traffic.machine import Machine
-from traffic.queueing import Plan, Recipient, through_queue
-from traffic.refusals import SECOND_RECIPIENT, WARNING, Envelope, canceled, header_remark, refuse
+from traffic.queueing import Plan, Recipient, canceled, through_queue
+from traffic.refusals import SECOND_RECIPIENT, WARNINGS, Envelope, refuse
 from traffic.world import SECOND, Story, World
 
 OUR_AGENTS = ("virtual", "virtual", "socket", "lmtp", "local", "pipe")
@@ -59,6 +59,19 @@ def inward(world: World, machine: Machine, t: int) -> Story:
     yield from through_queue(world, mail, t, [inwards(world)], planned(world))
 
 
+def two_mails(world: World, machine: Machine, t: int) -> Story:
+    """A client brings two mails in one session."""
+    session = connect(world, machine, t, 6 * SECOND)
+    for _ in range(2):
+        mail, t = client_line(world, session, t + 60 * MS)
+        message_id(world, mail, t + 20 * MS)
+        t += world.between(0.03, 0.5)
+        plan, rcpt = planned(world), inwards(world)
+        world.spawn(t, _on_its_way(world, mail, t, rcpt, plan))
+    disconnect(world, session, t + 5 * MS, "ehlo=1 mail=2 rcpt=2 data=2 quit=1 commands=8")
+    yield t
+
+
 def submitted(world: World, machine: Machine, t: int) -> Story:
     """A user of ours writes to somebody elsewhere."""
     mail, t = by_submission(world, machine, t)
@@ -85,8 +98,6 @@ def several(world: World, machine: Machine, t: int) -> Story:
         envelope = Envelope(plan.sender, world.cast.ours(), queue_id=mail.queue_id)
         refuse(world, session, t + 5 * MS, SECOND_RECIPIENT, envelope)
     message_id(world, mail, t + 20 * MS)
-    if world.rng.random() < 0.3:
-        header_remark(world, mail, t + 21 * MS, session)
     disconnect(world, session, t + SECOND, "ehlo=1 mail=1 rcpt=3/4 data=1 quit=1 commands=7/8")
     fates = (("sent",), ("deferred", "sent"), ("bounced",), ("deferred", "deferred", "bounced"))
     makers = (inwards, outwards)
@@ -157,8 +168,8 @@ def bounced(world: World, machine: Machine, t: int) -> Story:
     mail, t = by_smtp(world, machine, t)
     agent = world.rng.choice((*OUR_AGENTS, "smtp", "error"))
     address = world.cast.theirs() if agent == "smtp" else world.cast.ours()
-    rcpt = Recipient(address, agent, ("bounced",))
-    yield from through_queue(world, mail, t, [rcpt], planned(world))
+    plan = planned(world, wants_notice=world.rng.random() < 0.9)
+    yield from through_queue(world, mail, t, [Recipient(address, agent, ("bounced",))], plan)
 
 
 def receipt(world: World, machine: Machine, t: int) -> Story:
@@ -224,7 +235,6 @@ def abandoned(world: World, machine: Machine, t: int) -> Story:
     session = connect(world, machine, t, 3 * SECOND)
     mail, t = client_line(world, session, t + 60 * MS)
     canceled(world, mail, t + 20 * MS)
-    mail.undecided("syslog_name")
     disconnect(world, session, t + 22 * MS, "ehlo=1 mail=1 rcpt=1 quit=1 commands=4")
     yield t
 
@@ -233,7 +243,6 @@ def lost(world: World, machine: Machine, t: int) -> Story:
     """The connection breaks while the message comes in."""
     session = connect(world, machine, t, 30 * SECOND)
     mail, t = client_line(world, session, t + 60 * MS)
-    mail.undecided("syslog_name")
     if world.rng.random() < 0.5:
         message_id(world, mail, t + 30 * MS)
     t += world.between(0.5, 9)
@@ -255,7 +264,8 @@ def warned(world: World, machine: Machine, t: int) -> Story:
     """A restriction only warns; the mail comes in."""
     session = connect(world, machine, t, 3 * SECOND)
     rcpt, plan = inwards(world), planned(world)
-    refuse(world, session, t + 50 * MS, WARNING, Envelope(plan.sender, rcpt.address))
+    warning = world.rng.choice(WARNINGS)
+    refuse(world, session, t + 50 * MS, warning, Envelope(plan.sender, rcpt.address))
     mail, t = client_line(world, session, t + 60 * MS)
     message_id(world, mail, t + 20 * MS)
     disconnect(world, session, t + SECOND, "ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5")

@@ -41,6 +41,7 @@ class Plan(NamedTuple):
     expires: bool = False
     delay_notice: bool = False
     success_notice: bool = False
+    wants_notice: bool = True
 
 
 def centis(span: int) -> str:
@@ -75,10 +76,9 @@ def _relay(world: World, machine: Machine, rcpt: Recipient, agent: Agent) -> Ser
 
 
 def _tries(world: World, rcpt: Recipient, fate: str) -> str:
-    """Say who takes the recipient in a pass: where nothing is tried, error(8), as it is called."""
-    if fate in ("skipped", "unavailable"):
-        return world.rng.choice(("retry", "error"))
-    return rcpt.agent
+    """Say who writes the record: where nothing is tried, error(8) or the queue manager."""
+    writers = {"skipped": ("retry", "error"), "unavailable": ("retry", "error", "qmgr")}
+    return world.rng.choice(writers.get(fate, (rcpt.agent,)))
 
 
 def _next_id(world: World) -> str:
@@ -134,7 +134,7 @@ def deliver_once(world: World, mail: Mail, t: int, rcpt: Recipient, fate: str) -
     record = Record(
         *(end, t, agent.program, agent.service, relay, name, address, port),
         *(float(delay), (a, b, c, d), tls, reply.dsn, reply.status, reply.code, reason, next_id),
-        skipped=agent.program == "error" and reply.status == "deferred",
+        skipped=agent.program in ("error", "qmgr") and reply.status == "deferred",
     )
     orig_to = f", orig_to=<{rcpt.orig_to}>" if rcpt.orig_to is not None else ""
     reused = ", conn_use=2" if agent.program == "smtp" and world.rng.random() < 0.05 else ""
@@ -144,7 +144,9 @@ def deliver_once(world: World, mail: Mail, t: int, rcpt: Recipient, fate: str) -
         f" status={reply.status} ({reason})"
     )
     ident = machine.ident(agent.program, agent.service)
-    world.say(end, machine, ident, machine.process(ident, t + in_qmgr, end), text)
+    lone = agent.program == "qmgr"
+    pid = machine.qmgr if lone else machine.process(ident, t + in_qmgr, end)
+    world.say(end, machine, ident, pid, text)
     mail.record(rcpt.address, rcpt.orig_to, record)
     return record
 
@@ -167,23 +169,40 @@ def left_open(world: World, mail: Mail, t: int) -> None:
     world.ledger.left_open(mail)
 
 
-def notice(world: World, mail: Mail, t: int, words: str) -> int:
+def notice(
+    world: World, mail: Mail, t: int, words: str, *, recipient: str = "", wanted: bool = True
+) -> int:
     """Let bounce(8) send a notice about a mail; give the moment when that is done.
 
-    Since 3.11 the link is logged before the notice's own first line, before that after it.
+    Since 3.11 the link is logged before the notice's own first line, before that after it; and
+    it is logged even if nobody wants the notice, before that only if it was sent.
     """
     machine = mail.machine
     first, second = t + 2 * MS, t + 6 * MS
     linked, born = (first, second) if machine.version >= (3, 11) else (second, first)
-    new = open_mail(world, machine, first, "notice")
-    new.seen(linked, notification=words, notification_for=mail.queue_id)
-    mail.seen(linked)
-    ident = machine.ident("bounce")
-    text = f"{mail.queue_id}: {words} notification: {new.queue_id}"
-    world.say(linked, machine, ident, machine.process(ident, t, second), text)
+    named = wanted or machine.version >= (3, 11)
+    new = open_mail(world, machine, first if named else born, "notice" if named else "unknown")
+    if named:
+        new.seen(linked, notification=words, notification_for=mail.queue_id)
+        mail.seen(linked)
+        ident = machine.ident("bounce")
+        text = f"{mail.queue_id}: {words} notification: {new.queue_id}"
+        world.say(linked, machine, ident, machine.process(ident, t, second), text)
     message_id(world, new, born)
-    world.spawn(born + 5 * MS, _notice_story(world, new, born + 5 * MS, mail.envelope_sender))
+    t = born + 5 * MS
+    if wanted:
+        world.spawn(t, _notice_story(world, new, t, recipient or mail.envelope_sender))
+    else:
+        canceled(world, new, t)
     return second
+
+
+def canceled(world: World, mail: Mail, t: int) -> None:
+    """End a transaction that was not completed: logged by 3.10 and later only."""
+    if mail.machine.version >= (3, 10):
+        removed(world, mail, t, "cleanup", "canceled")
+    else:
+        left_open(world, mail, t)
 
 
 def _notice_story(world: World, new: Mail, t: int, recipient: str) -> Story:
@@ -231,7 +250,7 @@ def through_queue(
         waiting, records = one_pass(world, mail, t, number, waiting)
         t = max(record.t for record in records) + MS
         if any(record.status == "bounced" for record in records) and plan.sender:
-            t = notice(world, mail, t, "sender non-delivery")
+            t = notice(world, mail, t, "sender non-delivery", wanted=plan.wants_notice)
         if plan.delay_notice and plan.sender and number == 1 and waiting:
             t = notice(world, mail, t, "sender delay")
         if not waiting or number + 1 == plan.passes:

@@ -155,5 +155,6 @@ AGENTS = {
     "pipe": Agent("pipe", None, "mailman", PIPE),
     "error": Agent("error", None, "none", SUSPENDED),
     "retry": Agent("error", "retry", "none", SUSPENDED),
+    "qmgr": Agent("qmgr", None, "none", SUSPENDED),
     "discard": Agent("discard", None, "none", DISCARD),
 }
