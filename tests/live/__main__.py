@@ -14,7 +14,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import content_filter, dns, isolation, journald, landed, policy, postfix
+from . import content_filter, dns, isolation, journald, landed, milter, policy, postfix
 from .sink import Sink
 from .traffic import ALONE, TOGETHER, Step
 from .truth import Truth
@@ -33,6 +33,7 @@ def main(folder: str, rounds: str, pace: str) -> int:
     journal = journald.start()
     postfix.start()
     policy.start()
+    milter.start()
     sink = Sink(str(postfix.CERTIFICATE))
     sink.start()
     content_filter.start(sink)
@@ -75,7 +76,7 @@ def _finish(sink: Sink, truth: Truth) -> None:
     """Wait until nothing moves any more, then look at what arrived and what waits."""
     queues = {home: postfix.Queue(home) for home in postfix.SETTINGS}
     for queue in queues.values():
-        wait_until(lambda q=queue: {"active", "incoming"}.isdisjoint(q.names().values()), "rest")
+        wait_until(queue.rests, "nothing moves in the queue")
     truth.landed = landed.everything(sink)
     truth.sink = sink.answers()
     truth.queue = [

@@ -75,7 +75,7 @@ class Client:
         try:
             code, text = self.smtp.auth("PLAIN", self.smtp.auth_plain)
         except smtplib.SMTPAuthenticationError as error:
-            code, text = error.smtp_code, error.smtp_error
+            code, text = error.smtp_code, bytes(error.smtp_error)  # type: ignore[arg-type]
         return _parse(code, text)
 
     def mail(self, sender: str, options: str = "") -> Reply:

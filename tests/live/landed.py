@@ -65,11 +65,20 @@ def _copy(text: str, daemon: str, where: str) -> Row:
         "where": where,
         "queue_ids": hops,
         "message_id": _header(message, "Message-ID"),
-        "recipient": _header(message, "Delivered-To"),
+        "recipient": _owner(where, _header(message, "Delivered-To")),
         "orig_to": _header(message, "X-Original-To"),
         "return_path": _header(message, "Return-Path"),
         "about": _about(text),
     }
+
+
+def _owner(where: str, delivered_to: str | None) -> str | None:
+    """The recipient as Postfix logs it: in Delivered-To a system user may go by an alias."""
+    if not where.startswith("/home/") or delivered_to is None:
+        return delivered_to
+    user = Path(where).parts[2]
+    name = delivered_to.partition("@")[0].partition("+")[0]
+    return delivered_to if name == user else f"{user}@example.com"
 
 
 def _header(message: Message, name: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pwd
+import subprocess
 
 from .postfix import PASSWORD, sendmail
 from .truth import SET, failed, sent, to_maildir
@@ -62,7 +63,7 @@ def no_transport(w: World) -> None:
         {"origin": "local"},
         [
             failed(closed, "bounced", "5.1.2", daemon="error", attempts=SET),
-            failed(later, "deferred", "4.3.2", daemon="retry", attempts=0, skipped=1),
+            failed(later, "deferred", "4.3.2", daemon=SET, attempts=0, skipped=SET),
             sent(nowhere, "discard", "thrown away on purpose", relay="none"),
         ],
     )
@@ -83,12 +84,12 @@ def no_such_address(w: World) -> None:
 
 def verify(w: World) -> None:
     """sendmail -bv asks without sending; the answer is a mail to the asker."""
-    sender = w.outsider("asker", "example.com")
+    sender = w.address(7)
     good, bad = w.outsider("dora", "example.org"), w.outsider("unknown", "example.org")
     sendmail(None, ["-bv", "-f", sender, good, bad], "")
     w.expect_row(
-        {"sender": sender},
-        {"origin": "probe", "is_submission": False},
+        {"sender": sender, "origin": "probe"},
+        {"is_submission": False},
         [
             {"recipient": good, "status": "deliverable", "copies": 0},
             {"recipient": bad, "status": "undeliverable", "dsn": "5.1.1", "copies": 0},
@@ -111,6 +112,14 @@ def submitted(w: World) -> None:
         [sent(to, "smtp", SET), to_maildir(w.user(1))],
         sasl_method="PLAIN", sasl_username=user, service="submission", is_submission=True,
     )  # fmt: skip
+
+
+def forged(w: World) -> None:
+    """What nobody writes under Postfix's name; only the journal can tell, so no row."""
+    text = "F0F0F0F0F0: to=<eve@example.org>, relay=none, delay=0, dsn=2.0.0, status=sent (250 ok)"
+    command = ["logger", "-p", "mail.info", "-t", "postfix/smtp", "--", text]
+    subprocess.run(command, check=True, user="nobody")
+    w.truth.forged.append({"step": w.step, "queue_id": "F0F0F0F0F0"})
 
 
 STEPS = (by_user, by_root, without_message_id, no_transport, no_such_address, verify, submitted)

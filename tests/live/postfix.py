@@ -113,10 +113,9 @@ class Queue:
         """Queue id -> name of the queue."""
         return {entry["queue_id"]: entry["queue_name"] for entry in self.entries()}
 
-    def find(self, sender: str) -> str:
-        """The queue id of the one queued mail of a sender."""
-        (found,) = [e["queue_id"] for e in self.entries() if e["sender"] == sender]
-        return str(found)
+    def rests(self) -> bool:
+        """Whether no mail is on its way."""
+        return {"active", "incoming", "maildrop"}.isdisjoint(self.names().values())
 
     def wait(self, queue_id: str, name: str | None) -> None:
         """Wait until a mail is in the named queue; None: until it is gone."""

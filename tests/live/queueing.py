@@ -1,4 +1,7 @@
-"""Mail that waits: deferred, tried again, held, released, requeued, expired, deleted."""
+"""Mail that waits: deferred, tried again, held, released, requeued, expired, deleted.
+
+What still waits in the end is tried once more, by ``all_tried_again``.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def some_now_some_later(w: World) -> None:
         [
             sent(now, "smtp", SET),
             sent(later, "smtp", SET, attempts=2),
-            failed(never, "deferred", "4.2.2", attempts=2, reply_code=452),
+            failed(never, "deferred", "4.2.2", attempts=3, reply_code=452),
         ],
         removed_at=None,
     )
@@ -81,7 +84,7 @@ def late_refusal(w: World) -> None:
     for to, dsn in ((overload, "4.3.0"), (cut, "4.4.2")):
         mail = _from_inside(w, to)
         w.queue.wait(mail.queue_id, "deferred")
-        w.expect(mail, [failed(to, "deferred", dsn)])
+        w.expect(mail, [failed(to, "deferred", dsn, attempts=2)])
     virus, liar, bare, moved = (
         w.outsider(name, "example.org") for name in ("virus", "liar", "bare", "moved")
     )
@@ -184,6 +187,7 @@ def all_deleted(w: World) -> None:
     """postsuper -d ALL on the second instance: no ids are logged."""
     to = w.outsider("full", "out.example")
     mail = _from_inside(w, to)
+    w.expect(mail, [sent(to, "smtp", SET, relay_port=10587)])
     wait_until(lambda: "deferred" in w.second_queue.names().values(), "deferred there")
     w.second_queue.super("-d", "ALL")
     w.expect_row(

@@ -76,7 +76,7 @@ def block_list(w: World) -> None:
     w.end(client)
 
 
-def no_transport(w: World) -> None:
+def unroutable(w: World) -> None:
     """Recipients whose transport is error or retry are refused at RCPT already."""
     client = w.client()
     client.mail(w.outsider("sam"))
@@ -219,7 +219,7 @@ def not_logged_in(w: World) -> None:
 
 
 STEPS = (
-    at_connect, at_hello, at_mail, at_rcpt, block_list, no_transport, one_of_two, at_data,
+    at_connect, at_hello, at_mail, at_rcpt, block_list, unroutable, one_of_two, at_data,
     at_end_of_data, too_big, greylisted, call_out, lost_in_data, nonsense, wrong_password,
     not_logged_in,
 )  # fmt: skip

@@ -140,7 +140,7 @@ class Session(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         """Answer commands until QUIT, the end of the connection or a script's hang-up."""
-        self.tls = False
+        self.tls = self.began = False
         self._new_mail()
         stage, reply = HOSTS.get(self.host, ("", ""))
         if stage == "GREETING":
@@ -190,7 +190,8 @@ class Session(socketserver.StreamRequestHandler):
         """MAIL: refused where the host refuses everybody."""
         self._new_mail()
         stage, reply = HOSTS.get(self.host, ("", ""))
-        if stage == "MAIL":
+        self.began = stage != "MAIL"
+        if not self.began:
             self._say(reply)
             return True
         self.mail.mail_from = address_in(argument)
@@ -199,6 +200,9 @@ class Session(socketserver.StreamRequestHandler):
 
     def rcpt_to(self, argument: str) -> bool:
         """RCPT: the recipient's local part decides."""
+        if not self.began:
+            self._say("503 5.5.1 MAIL first")
+            return True
         recipient = address_in(argument)
         stage, reply = self._script(recipient)
         self.sink.asked[recipient] += 1

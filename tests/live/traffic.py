@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import checks, deliveries, local_mail, queueing, refusals
+from . import checks, deliveries, local_mail, milters, queueing, refusals
 from .world import World
 
 Step = Callable[[World], None]
@@ -15,7 +15,8 @@ TOGETHER: tuple[Step, ...] = (
     *refusals.STEPS,
     *checks.STEPS,
     *local_mail.STEPS,
+    *milters.STEPS,
     *queueing.STEPS,
 )
 # Steps that touch other steps' mails too, each alone, in this order.
-ALONE: tuple[Step, ...] = queueing.ALONE
+ALONE: tuple[Step, ...] = (*queueing.ALONE, local_mail.forged)

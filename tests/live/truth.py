@@ -39,6 +39,7 @@ class Truth:
     sink: list[Row] = field(default_factory=list)
     landed: list[Row] = field(default_factory=list)
     queue: list[Row] = field(default_factory=list)
+    forged: list[Row] = field(default_factory=list)
     queue_events: list[Row] = field(default_factory=list)
 
     def write(self, path: Path) -> None:

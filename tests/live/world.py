@@ -126,6 +126,16 @@ class World:
         """Foretell the rows of a mail that was accepted; ``columns`` beside what SMTP told."""
         key = {"queue_id": mail.queue_id}
         known = mail.row | {"accepted": True, "origin": "smtp"} | columns
+        self._expect(key, known, recipients, verdicts)
+
+    def expect_discarded(self, mail: Sent, **columns: Any) -> None:
+        """Foretell the row of a mail that was thrown away, though the client heard of success."""
+        known = {"client_address": mail.row["client_address"], "queued_at": None} | columns
+        self._expect({"queue_id": mail.queue_id}, known, [], None)
+
+    def _expect(
+        self, key: Row, known: Row, recipients: list[Row] | None, verdicts: list[Row] | None
+    ) -> None:
         self.truth.expected.append(Expected(self.step, key, known, recipients, verdicts))
 
     def expect_notice(self, message_id: str, sender: str, recipients: list[Row]) -> None:
@@ -156,6 +166,4 @@ def _row(client: Client, sender: str, message_id: str) -> Row:
         "message_id": message_id,
         "client_address": client.address,
         "client_name": client.name,
-        "helo_name": client.helo,
-        "protocol_name": client.protocol,
     }
