@@ -51,6 +51,7 @@ START_SECONDS = 300  # after a crash PostgreSQL first replays its log
 START_TRIES = 8  # nine seconds
 STOP_SECONDS = 60
 LOG_BYTES_MAX = 1_000_000
+NO_PROCESS = 2**31 - 1  # more than Linux ever gives
 
 # Terse and without statements: PostgreSQL's log would otherwise quote people's addresses.
 SETTINGS = {
@@ -235,19 +236,14 @@ def _postmaster(pgdata: Path) -> _Postmaster | None:
         up = _Postmaster(int(lines[0]), Path(lines[4]), "".join(lines[7:8]).strip())
         with socket.socket(socket.AF_UNIX) as probe:
             probe.connect(_socket_path(up.socket_dir))
-    except (FileNotFoundError, IndexError, ValueError):
-        return None
-    except ConnectionRefusedError:
-        # In a container without an init we are process 1: until we wait for the dead server, its
-        # process id is taken and no new server starts.
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(up.pid, os.WNOHANG)
+    except (FileNotFoundError, ConnectionRefusedError, IndexError, ValueError):
         return None
     return up
 
 
 def _start(pgdata: Path) -> bool:
     _, bindir, account = postgresql.choose(pgdata.parent, _major(pgdata), pgdata)
+    _bury(pgdata)
     log = pgdata / "server.log"
     if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
         log.unlink()
@@ -260,6 +256,24 @@ def _start(pgdata: Path) -> bool:
     words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     pg_ctl = [bindir / "pg_ctl", "start", "-w", "-t", START_SECONDS, "-D", pgdata, "-l", log]
     return not postgresql.run([*pg_ctl, "-o", shlex.join(words)], account).returncode
+
+
+def _bury(pgdata: Path) -> None:
+    """Let go of the process id of a dead server that nobody has waited for.
+
+    In a container without an init such a process stays for ever, and PostgreSQL would take it for
+    a running server. The other lines of postmaster.pid stay: by them it sees whether sessions of
+    the dead server are still at work.
+    """
+    try:
+        pid, rest = (pgdata / "postmaster.pid").read_text().split("\n", 1)
+        state = Path(f"/proc/{int(pid)}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ValueError):
+        return
+    if state == "Z":
+        file = os.open(pgdata / "postmaster.pid", os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
+        with os.fdopen(file, "w") as text:
+            text.write(f"{NO_PROCESS}\n{rest}")
 
 
 def _stop(pgdata: Path) -> None:
