@@ -24,13 +24,14 @@ Error = psycopg2.Error
 
 _SQL = Path(__file__).parent / "sql"
 
-#: jit costs more than our short statements; joins of ours are always few rows against an index,
-#: and a plan made before a partition was analysed would otherwise read it whole.
+#: jit and parallel plans cost more than our short statements, which are few rows against an
+#: index; a plan made before a partition was analysed would otherwise read it whole.
 WRITER_SETTINGS = {
     "jit": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
+    "max_parallel_workers_per_gather": "0",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_memoize": "off",
     "plan_cache_mode": "force_generic_plan",
     "synchronous_commit": "on",
     "timezone": "UTC",

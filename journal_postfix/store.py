@@ -211,6 +211,14 @@ def _valid_inet(table: str, rows: Sequence[Row]) -> Sequence[Row]:
     return rows
 
 
+def _update(cursor: Cursor, tables: Tables, table: str, rows: Sequence[Row]) -> None:
+    if rows:
+        short = table.removeprefix("delivery_")
+        _copy(cursor, tables, table, _valid_inet(table, rows), f"batch_{short}")
+        days, ids = sorted({row["day"] for row in rows}), [row["id"] for row in rows]
+        cursor.execute(f"EXECUTE update_{short} (%s::date[], %s::bigint[])", (days, ids))
+
+
 def write_rows(cursor: Cursor, tables: Tables, merged: Merged, source_id: int) -> None:
     """Write merged and numbered rows: new ones by COPY, changed ones by a joined UPDATE."""
     mails = [mail.row for mail in merged.mails if mail.new]
@@ -227,12 +235,8 @@ def write_rows(cursor: Cursor, tables: Tables, merged: Merged, source_id: int) -
     _copy(cursor, tables, "delivery_to", _valid_inet("delivery_to", new_tos))
     _copy(cursor, tables, "delivery_attempt", attempts)
     _copy(cursor, tables, "noqueue", _valid_inet("noqueue", merged.noqueue))
-    if changed:
-        _copy(cursor, tables, "delivery_from", _valid_inet("delivery_from", changed), "batch_from")
-        cursor.execute("EXECUTE update_from")
-    if old_tos:
-        _copy(cursor, tables, "delivery_to", _valid_inet("delivery_to", old_tos), "batch_to")
-        cursor.execute("EXECUTE update_to")
+    _update(cursor, tables, "delivery_from", changed)
+    _update(cursor, tables, "delivery_to", old_tos)
     _copy(cursor, tables, "open_mail", _open_rows(merged, source_id), "batch_open")
     cursor.execute("EXECUTE merge_open")
     cursor.execute("TRUNCATE batch_key, batch_from, batch_to, batch_open")
@@ -379,8 +383,14 @@ class Writer:
         for mta in sorted({item.mta for item in batch.items}):
             cursor.execute(SQL["statements/lock_mta"], {"mta": mta})
         source_id = marks[0].source.id if marks else 0
-        batch.too_old = self._store_or_halve(cursor, tables, batch, batch.items, source_id, horizon)
-        self._store_unrecognised(cursor, tables, batch)
+        refused: list[Row] = []
+        batch.too_old = self._store_or_halve(
+            cursor, tables, batch.items, source_id, horizon, refused
+        )
+        rows = refused + _unrecognised(batch)
+        if rows:
+            _copy(cursor, tables, "unrecognised", rows, "batch_unrecognised")
+            cursor.execute("EXECUTE merge_unrecognised")
         for number, mark in enumerate(marks):
             _save_position(cursor, mark, batch if number == 0 else Batch())
         for gap in batch.gaps:
@@ -393,10 +403,10 @@ class Writer:
         self,
         cursor: Cursor,
         tables: Tables,
-        batch: Batch,
         items: Sequence[Item],
         source_id: int,
         horizon: Horizon,
+        refused: list[Row],
     ) -> int:
         if not items:
             return 0
@@ -409,33 +419,34 @@ class Writer:
             cursor.execute("ROLLBACK TO SAVEPOINT half")
             tables.days.clear()
             if len(items) == 1:
-                _refused(batch, items[0], error)
+                refused.append(_refused(items[0], error))
                 return 0
             middle = len(items) // 2
             return sum(
-                self._store_or_halve(cursor, tables, batch, half, source_id, horizon)
+                self._store_or_halve(cursor, tables, half, source_id, horizon, refused)
                 for half in (items[:middle], items[middle:])
             )
         cursor.execute("RELEASE SAVEPOINT half")
         return old
 
-    def _store_unrecognised(self, cursor: Cursor, tables: Tables, batch: Batch) -> None:
-        rows = []
-        for (daemon, shape), (count, example, first, last) in batch.unrecognised.items():
-            name, _, sqlstate = daemon.partition(" ")
-            rows.append({
-                "daemon": name, "shape": shape, "sqlstate": sqlstate, "example": example,
-                "count": count, "t_first": first, "t_last": last,
-            })  # fmt: skip
-        if rows:
-            _copy(cursor, tables, "unrecognised", rows, "batch_unrecognised")
-            cursor.execute("EXECUTE merge_unrecognised")
+
+def _unrecognised(batch: Batch) -> list[Row]:
+    return [
+        {
+            **{"daemon": daemon, "shape": shape, "sqlstate": "", "example": example},
+            **{"count": count, "t_first": first, "t_last": last},
+        }
+        for (daemon, shape), (count, example, first, last) in batch.unrecognised.items()
+    ]
 
 
-def _refused(batch: Batch, item: Item, error: Error) -> None:
-    """Count a line whose row the database refuses, without its content."""
-    key = (f"{item.daemon} {error.pgcode}", f"row refused: {item.action}")
-    batch.unrecognised.setdefault(key, [0, key[1], item.t, item.t])[0] += 1
+def _refused(item: Item, error: Error) -> Row:
+    """The record of a line whose row the database refuses, without its content."""
+    text = f"row refused: {item.action}"
+    return {
+        **{"daemon": item.daemon, "shape": text, "sqlstate": error.pgcode, "example": text},
+        **{"count": 1, "t_first": item.t, "t_last": item.t},
+    }
 
 
 def _give_up(connection: Connection) -> None:

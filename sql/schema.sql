@@ -293,7 +293,7 @@ COMMENT ON COLUMN delivery_to.reason IS
 COMMENT ON COLUMN delivery_to.next_queue_id IS
     'Queue id in "queued as" or "forwarded as": the mail''s next row, here or at the next host.';
 
-CREATE INDEX delivery_to_from_id ON delivery_to (from_id);
+CREATE INDEX delivery_to_from_id ON delivery_to (from_id, day);
 CREATE INDEX delivery_to_recipient ON delivery_to (lower(recipient));
 
 CREATE TABLE delivery_attempt (

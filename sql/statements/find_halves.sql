@@ -4,7 +4,9 @@ WITH open AS (
     SELECT f.day, f.id, f.mta, f.queue_id, f.t_i, f.t_f, f.queued_at, f.held_at, o.born, o.ended_at,
            o.source_id
     FROM open_mail o
-    JOIN delivery_from f ON f.day = o.day AND f.id = o.id
+    CROSS JOIN LATERAL (
+        SELECT * FROM delivery_from WHERE day = o.day AND id = o.id OFFSET 0
+    ) f
     WHERE o.born = 0 OR o.ended_at IS NULL
 )
 SELECT DISTINCT ON (half_id) mail_day, mail_id, half_day, half_id, source_id

@@ -1,6 +1,11 @@
--- The open mails of the batch's queue ids.
+-- The open mails of the batch's queue ids. OFFSET 0 keeps the planner from joining the other way
+-- round: it knows nothing of temporary tables and of partitions that grew since it planned.
 SELECT f.*, o.born AS born
 FROM batch_key k
-JOIN open_mail o ON o.mta = k.mta AND o.queue_id = k.queue_id
-JOIN delivery_from f ON f.day = o.day AND f.id = o.id
+CROSS JOIN LATERAL (
+    SELECT * FROM open_mail WHERE mta = k.mta AND queue_id = k.queue_id OFFSET 0
+) o
+CROSS JOIN LATERAL (
+    SELECT * FROM delivery_from WHERE day = o.day AND id = o.id OFFSET 0
+) f
 ORDER BY f.t_i, f.id

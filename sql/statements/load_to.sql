@@ -1,5 +1,9 @@
--- The recipients of the open mails of the batch's queue ids.
+-- The recipients of the open mails of the batch's queue ids. OFFSET 0: see load_from.sql.
 SELECT t.*
 FROM batch_key k
-JOIN open_mail o ON o.mta = k.mta AND o.queue_id = k.queue_id
-JOIN delivery_to t ON t.day = o.day AND t.from_id = o.id
+CROSS JOIN LATERAL (
+    SELECT * FROM open_mail WHERE mta = k.mta AND queue_id = k.queue_id OFFSET 0
+) o
+CROSS JOIN LATERAL (
+    SELECT * FROM delivery_to WHERE day = o.day AND from_id = o.id OFFSET 0
+) t

@@ -1,4 +1,5 @@
--- Rows of earlier batches that this one changed.
+-- Rows of earlier batches that this one changed. $1: their days, $2: their ids, said again so that
+-- only their partitions and rows are looked at, whatever the planner thinks of the join.
 UPDATE delivery_from SET
     syslog_name = b.syslog_name,
     service = b.service,
@@ -49,3 +50,4 @@ UPDATE delivery_from SET
     notification_for_id = b.notification_for_id
 FROM batch_from b
 WHERE delivery_from.day = b.day AND delivery_from.id = b.id
+  AND delivery_from.day = ANY ($1) AND delivery_from.id = ANY ($2)

@@ -1,4 +1,5 @@
--- Rows of earlier batches that this one changed.
+-- Rows of earlier batches that this one changed. $1: their days, $2: their ids, said again so that
+-- only their partitions and rows are looked at, whatever the planner thinks of the join.
 UPDATE delivery_to SET
     t_i = b.t_i,
     t_f = b.t_f,
@@ -29,3 +30,4 @@ UPDATE delivery_to SET
     next_queue_id = b.next_queue_id
 FROM batch_to b
 WHERE delivery_to.day = b.day AND delivery_to.id = b.id
+  AND delivery_to.day = ANY ($1) AND delivery_to.id = ANY ($2)
