@@ -243,13 +243,15 @@ def _postmaster(pgdata: Path) -> _Postmaster | None:
 
 def _start(pgdata: Path) -> bool:
     _, bindir, account = postgresql.choose(pgdata.parent, _major(pgdata), pgdata)
-    _bury(pgdata)
+    socket_dir = _socket_dir(pgdata, account)
+    _bury(pgdata / "postmaster.pid")
+    _bury(Path(f"{_socket_path(socket_dir)}.lock"))
     log = pgdata / "server.log"
     if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
         log.unlink()
     options = {
         "listen_addresses": "",
-        "unix_socket_directories": _socket_dir(pgdata, account),
+        "unix_socket_directories": socket_dir,
         "unix_socket_permissions": "0700",
         "port": PORT,
     }
@@ -258,20 +260,20 @@ def _start(pgdata: Path) -> bool:
     return not postgresql.run([*pg_ctl, "-o", shlex.join(words)], account).returncode
 
 
-def _bury(pgdata: Path) -> None:
+def _bury(lock_file: Path) -> None:
     """Let go of the process id of a dead server that nobody has waited for.
 
     In a container without an init such a process stays for ever, and PostgreSQL would take it for
-    a running server. The other lines of postmaster.pid stay: by them it sees whether sessions of
-    the dead server are still at work.
+    a running server. The other lines of the lock file stay: by those of postmaster.pid it sees
+    whether sessions of the dead server are still at work.
     """
     try:
-        pid, rest = (pgdata / "postmaster.pid").read_text().split("\n", 1)
+        pid, rest = lock_file.read_text().split("\n", 1)
         state = Path(f"/proc/{int(pid)}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ValueError):
         return
     if state == "Z":
-        file = os.open(pgdata / "postmaster.pid", os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
+        file = os.open(lock_file, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
         with os.fdopen(file, "w") as text:
             text.write(f"{NO_PROCESS}\n{rest}")
 

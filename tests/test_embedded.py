@@ -156,6 +156,22 @@ def test_killed_server_is_started_again(data_dir: Path) -> None:
     assert ask(dsn, "SELECT answer FROM kept") == [(42,)]
 
 
+def test_dead_server_nobody_waited_for_is_not_taken_for_a_running_one(data_dir: Path) -> None:
+    """In a container without an init a killed server stays as a zombie; the next start succeeds."""
+    embedded_dsn(data_dir, create=True)
+    pgdata = only_cluster(data_dir)
+    lock_files = [pgdata / "postmaster.pid", pgdata / f".s.PGSQL.{embedded.PORT}.lock"]
+    left = [path.read_text().split("\n", 1)[1] for path in lock_files]
+    stop(data_dir)
+    owner = pgdata.stat()
+    with subprocess.Popen(["true"], user=owner.st_uid, group=owner.st_gid) as zombie:
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+        for path, lines in zip(lock_files, left, strict=True):
+            path.write_text(f"{zombie.pid}\n{lines}")
+            os.chown(path, owner.st_uid, owner.st_gid)
+        assert ask(embedded_dsn(data_dir, create=False), "SELECT 1") == [(1,)]
+
+
 def test_half_made_database_is_cleared_away(data_dir: Path) -> None:
     """What a killed creation left behind is neither taken for a database nor kept."""
     left = data_dir / "pg18.new-half"
