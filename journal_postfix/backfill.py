@@ -20,7 +20,7 @@ from journal_postfix.join import join_halves
 from journal_postfix.logfile import LogFile, iter_logfile_messages
 from journal_postfix.messages import InputError, MsgDetails
 from journal_postfix.run import run_loop
-from journal_postfix.store import Writer
+from journal_postfix.writer import Writer
 
 log = logging.getLogger("journal_postfix")
 

@@ -13,7 +13,7 @@ from journal_postfix.batch import Batch
 from journal_postfix.config import Config
 from journal_postfix.database import ConnectionFailed, Error, is_transient
 from journal_postfix.messages import Position
-from journal_postfix.store import Mark, Source, Writer
+from journal_postfix.writer import Mark, Source, Writer
 
 log = logging.getLogger("journal_postfix")
 

@@ -1,0 +1,277 @@
+"""Batch after batch into PostgreSQL: one transaction each, the reading positions in it.
+
+The deal: after `Writer.store` returns, the batch and its positions are committed, once. If the
+connection is lost on the way, calling it again with the same batch finds out from the stored
+position whether the transaction took place. A batch refused for its data is halved down to the
+guilty line, which is counted in `unrecognised`; the others are stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from journal_postfix.batch import Batch, Item
+from journal_postfix.database import (
+    SQL,
+    WRITER_SETTINGS,
+    Connection,
+    Cursor,
+    Error,
+    connect,
+    dicts,
+    is_guilty_data,
+)
+from journal_postfix.merge import Row
+from journal_postfix.messages import InputError, Position
+from journal_postfix.store import (
+    Horizon,
+    StoreOptions,
+    Tables,
+    copy_rows,
+    open_session,
+    store_deliveries,
+)
+
+ENDED_KEPT = timedelta(hours=1)  # mails stay in open_mail for so long after their end
+
+
+class Source(NamedTuple):
+    """One row of table `source`: what is read, and how far it is stored."""
+
+    id: int
+    kind: str
+    identity: str
+    name: str
+    position: str
+    digest: str
+    t: datetime | None
+
+
+class Mark(NamedTuple):
+    """A source and the position that is to be stored with a batch."""
+
+    source: Source
+    position: Position
+
+
+class Writer:
+    """One writing session: the connection, its sources, and `store` for batch after batch."""
+
+    def __init__(self, dsn: str, options: StoreOptions | None = None) -> None:
+        self.dsn = dsn
+        self.options = options or StoreOptions()
+        self.sources: dict[tuple[str, str], Source] = {}
+        self._held: list[tuple[str, str]] = []
+        self.connection: Connection | None = None
+
+    def session(self) -> tuple[Connection, Tables]:
+        """The open connection; connects, and takes the sources' locks again, where needed."""
+        if self.connection is None or self.connection.closed:
+            connection = connect(self.dsn, WRITER_SETTINGS)
+            self.tables = open_session(connection)
+            self.connection = connection
+            for kind, identity in self._held:
+                self._lock(connection, kind, identity)
+        return self.connection, self.tables
+
+    def close(self) -> None:
+        """End the session; the sources are free for others."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def hold(self, kind: str, identity: str) -> None:
+        """Make sure that nobody else reads this source meanwhile; InputError names who does."""
+        connection, _ = self.session()
+        if (kind, identity) not in self._held:
+            self._lock(connection, kind, identity)
+            self._held.append((kind, identity))
+
+    def _lock(self, connection: Connection, kind: str, identity: str) -> None:
+        which = {"kind": kind, "identity": identity}
+        with connection.cursor() as cursor:
+            cursor.execute(SQL["statements/lock_source"], which)
+            if cursor.fetchone() == (True,):
+                connection.commit()
+                return
+            cursor.execute(SQL["statements/source_holder"], which)
+            holder = cursor.fetchone()
+        connection.rollback()
+        raise InputError(
+            f"this {kind} is being read by another journal-postfix"
+            + (
+                f" (PostgreSQL session {holder[0]}, user {holder[1]}, {holder[2]})"
+                if holder
+                else ""
+            )
+        )
+
+    def find_sources(self, kind: str, identity: str) -> list[Source]:
+        """The stored sources of this kind and identity; of files those that begin alike."""
+        return self._sources("find_source", {"kind": kind, "identity": identity})
+
+    def sources_of_kind(self, kind: str) -> list[Source]:
+        """All stored sources of a kind."""
+        return self._sources("sources_of_kind", {"kind": kind})
+
+    def _sources(self, statement: str, values: dict[str, Any]) -> list[Source]:
+        connection, _ = self.session()
+        with connection.cursor() as cursor:
+            cursor.execute(SQL[f"statements/{statement}"], values)
+            found = [Source(**row) for row in dicts(cursor)]
+        connection.commit()
+        return found
+
+    def new_source(self, position: Position) -> Source:
+        """Begin a source at this position."""
+        return self._sources("new_source", position._asdict())[0]
+
+    def store(self, batch: Batch, marks: Sequence[Mark], horizon: Horizon) -> list[Source]:
+        """Store a batch and its positions in one transaction; gives the sources as they are now.
+
+        Raises the driver's error where the server cannot be reached or asks for another try:
+        nothing is stored then, or the next call with the same arguments finds that it was.
+        """
+        connection, tables = self.session()
+        try:
+            with connection.cursor() as cursor:
+                if not self._was_stored(cursor, marks):
+                    self._store(cursor, tables, batch, marks, horizon)
+            connection.commit()
+        except BaseException:
+            _give_up(connection)
+            tables.days.clear()
+            raise
+        return [_moved(mark) for mark in marks]
+
+    def _was_stored(self, cursor: Cursor, marks: Sequence[Mark]) -> bool:
+        stored = []
+        for mark in sorted(marks, key=lambda mark: mark.source.id):
+            cursor.execute(SQL["statements/take_position"], {"id": mark.source.id})
+            row = cursor.fetchone()
+            new = (mark.position.position, mark.position.digest)
+            old = (mark.source.position, mark.source.digest)
+            if row is None or row not in (new, old):
+                raise InputError(f"the position of {mark.source.name} was changed by someone else")
+            stored.append(row == new and new != old)
+        return bool(stored) and all(stored)
+
+    def _store(
+        self,
+        cursor: Cursor,
+        tables: Tables,
+        batch: Batch,
+        marks: Sequence[Mark],
+        horizon: Horizon,
+    ) -> None:
+        for mta in sorted({item.mta for item in batch.items}):
+            cursor.execute(SQL["statements/lock_mta"], {"mta": mta})
+        source_id = marks[0].source.id if marks else 0
+        refused: list[Row] = []
+        batch.too_old = self._store_or_halve(
+            cursor, tables, batch.items, source_id, horizon, refused
+        )
+        rows = refused + _unrecognised(batch)
+        if rows:
+            copy_rows(cursor, tables, "unrecognised", rows, "batch_unrecognised")
+            cursor.execute("EXECUTE merge_unrecognised")
+        for number, mark in enumerate(marks):
+            _save_position(cursor, mark, batch if number == 0 else Batch())
+        for gap in batch.gaps:
+            cursor.execute(SQL["statements/new_gap"], {**gap, "source_id": source_id})
+        if batch.t_last is not None and not self.options.finite:
+            before = batch.t_last - ENDED_KEPT
+            cursor.execute(SQL["statements/purge_open"], {"source_id": source_id, "before": before})
+
+    def _store_or_halve(
+        self,
+        cursor: Cursor,
+        tables: Tables,
+        items: Sequence[Item],
+        source_id: int,
+        horizon: Horizon,
+        refused: list[Row],
+    ) -> int:
+        if not items:
+            return 0
+        cursor.execute("SAVEPOINT half")
+        try:
+            old = store_deliveries(cursor, items, tables, source_id, self.options, horizon)
+        except Error as error:
+            if not is_guilty_data(error):
+                raise
+            cursor.execute("ROLLBACK TO SAVEPOINT half")
+            tables.days.clear()
+            if len(items) == 1:
+                refused.append(_refused(items[0], error))
+                return 0
+            middle = len(items) // 2
+            return sum(
+                self._store_or_halve(cursor, tables, half, source_id, horizon, refused)
+                for half in (items[:middle], items[middle:])
+            )
+        cursor.execute("RELEASE SAVEPOINT half")
+        return old
+
+
+def _unrecognised(batch: Batch) -> list[Row]:
+    return [
+        {
+            "daemon": daemon,
+            "shape": shape,
+            "sqlstate": "",
+            "example": example,
+            "count": count,
+            "t_first": first,
+            "t_last": last,
+        }
+        for (daemon, shape), (count, example, first, last) in batch.unrecognised.items()
+    ]
+
+
+def _refused(item: Item, error: Error) -> Row:
+    """The record of a line whose row the database refuses, without its content."""
+    text = f"row refused: {item.action}"
+    return {
+        "daemon": item.daemon,
+        "shape": text,
+        "sqlstate": error.pgcode,
+        "example": text,
+        "count": 1,
+        "t_first": item.t,
+        "t_last": item.t,
+    }
+
+
+def _give_up(connection: Connection) -> None:
+    try:
+        connection.rollback()
+    except Error:
+        connection.close()
+
+
+def _moved(mark: Mark) -> Source:
+    new = mark.position
+    return mark.source._replace(position=new.position, digest=new.digest, name=new.name, t=new.t)
+
+
+def _save_position(cursor: Cursor, mark: Mark, batch: Batch) -> None:
+    new = mark.position
+    values = {
+        "id": mark.source.id,
+        "name": new.name,
+        "position": new.position,
+        "digest": new.digest,
+        "t": new.t or batch.t_last,
+        "mta": batch.mta,
+        "t_first": batch.t_first,
+        "state": json.dumps({}),
+        "lines": batch.lines,
+        "unrecognised": batch.unknown,
+        "forged": batch.forged,
+        "too_old": batch.too_old,
+    }
+    cursor.execute(SQL["statements/save_position"], values)
