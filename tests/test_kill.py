@@ -1,7 +1,8 @@
 """SIGKILL in the middle of a load, again and again: still exactly the true rows.
 
-Most kills wait until a random part of the rows is stored and then for a random moment more, so
-that they hit the work and not only its beginning; some come at once. The seed is printed.
+Most kills wait until the load has stored a random part of what is left since it was started
+again, and then for a random moment more, so that they hit the work, from its beginning to its
+end; some come at once. The seed is printed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from generate import Log
 from test_known_truth import FILES, assert_true, configured, journals, run, written
 
 KILLS = 20
-LOG = Log(lines=30_000, hosts=3, seed=21, shuffle=1.0)
+LOG = Log(lines=60_000, hosts=3, seed=21, shuffle=1.0)
 # Small batches: a kill shall find many commits before and after it.
 SMALL = {"max_messages_per_commit": 300}
 PATIENCE = 30.0
@@ -42,26 +43,29 @@ def _stored(dsn: str) -> Iterator[int]:
             yield cursor.fetchone()[0]
 
 
-def _kill_when(load: list[str], enough: int, stored: Iterator[int], pause: float) -> bool:
-    """Start a load, kill it a moment after so many mails are stored; True if it was at work."""
+def _kill(load: list[str], stored: Iterator[int], enough: int, pause: float) -> None:
+    """Start a load and kill it a moment after so many mails are stored."""
     with subprocess.Popen(load, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         until = time.monotonic() + PATIENCE
         while next(stored) < enough and process.poll() is None and time.monotonic() < until:
-            time.sleep(0.005)
+            time.sleep(0.002)
         time.sleep(pause)
         process.send_signal(signal.SIGKILL)
-        return process.wait() == -signal.SIGKILL
 
 
 def _kill_often(load: list[str], dsn: str, mails: int, rng: random.Random) -> int:
-    """Kill a load KILLS times, ever later; give how often a part, not all, was stored then."""
+    """Kill a load KILLS times; give how often it had stored something, but not all, by then."""
     stored = _stored(dsn)
-    halfway = 0
-    for part in sorted(rng.random() for _ in range(KILLS)):
-        at_once = rng.random() < 0.2
-        pause = rng.uniform(0, 1.0 if at_once else 0.05)
-        _kill_when(load, 0 if at_once else int(part * mails), stored, pause)
-        halfway += 0 < next(stored) < mails
+    halfway = before = 0
+    for left in range(KILLS, 0, -1):
+        if rng.random() < 0.15:
+            _kill(load, stored, 0, rng.uniform(0, 0.6))
+        else:
+            part = rng.uniform(0, 2) * (mails - before) / (left + 2)
+            _kill(load, stored, before + 1 + int(part), rng.uniform(0, 0.03))
+        now = next(stored)
+        halfway += before < now < mails
+        before = now
     return halfway
 
 
