@@ -57,7 +57,7 @@ WITH RECURSIVE busiest AS (
     UNION ALL
     SELECT removed_at, 9, queue_id, 'removed', NULL, 'by ' || removed_by FROM mail
 )
-SELECT to_char(t, 'YYYY-MM-DD HH24:MI:SS') AS time, queue_id, event, address, left(detail, 90) AS detail
+SELECT to_char(t, 'MM-DD HH24:MI:SS') AS time, queue_id, event, address, left(detail, 60) AS detail
 FROM event
 WHERE t IS NOT NULL
 ORDER BY t, rank, queue_id, address;

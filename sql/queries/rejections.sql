@@ -1,17 +1,20 @@
--- What was refused and why, most frequent first; addresses are taken out of the reasons, so that
--- the same reason for two recipients counts as one.
+-- What was refused and why, most frequent first. Addresses are taken out of the reasons, so that the
+-- same reason for two recipients counts as one.
 SELECT
     count(*) AS times,
     daemon,
-    action,
-    protocol_state,
-    reply_code,
+    protocol_state AS state,
+    reply_code AS code,
     dsn,
-    left(regexp_replace(reason, '<[^>]*>|\[[^]]*\]', '<...>', 'g'), 70) AS reason,
-    to_char(max(t), 'YYYY-MM-DD HH24:MI:SS') AS last
+    plain.reason,
+    to_char(max(t), 'MM-DD HH24:MI:SS') AS last
 FROM noqueue
+CROSS JOIN LATERAL (
+    SELECT regexp_replace(
+        regexp_replace(noqueue.reason, '^<.*?>: ', ''), '<[^>]*>|\[[^]]*\]', '<...>', 'g'
+    ) AS reason
+) AS plain
 WHERE refused
-GROUP BY daemon, action, protocol_state, reply_code, dsn,
-    left(regexp_replace(reason, '<[^>]*>|\[[^]]*\]', '<...>', 'g'), 70)
-ORDER BY times DESC, last DESC
+GROUP BY daemon, protocol_state, reply_code, dsn, plain.reason
+ORDER BY times DESC, last DESC, plain.reason
 LIMIT 20;
