@@ -9,6 +9,7 @@ guilty line, which is counted in `unrecognised`; the others are stored.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -36,6 +37,8 @@ from journal_postfix.store import (
 )
 
 ENDED_KEPT = timedelta(hours=1)  # mails stay in open_mail for so long after their end
+LOCK_PAUSE = 0.1  # a reader that was killed holds its lock until the server notices
+LOCK_TRIES = 50
 
 
 class Source(NamedTuple):
@@ -93,10 +96,13 @@ class Writer:
     def _lock(self, connection: Connection, kind: str, identity: str) -> None:
         which = {"kind": kind, "identity": identity}
         with connection.cursor() as cursor:
-            cursor.execute(SQL["statements/lock_source"], which)
-            if cursor.fetchone() == (True,):
+            for _ in range(LOCK_TRIES):
+                cursor.execute(SQL["statements/lock_source"], which)
+                if cursor.fetchone() == (True,):
+                    connection.commit()
+                    return
                 connection.commit()
-                return
+                time.sleep(LOCK_PAUSE)
             cursor.execute(SQL["statements/source_holder"], which)
             holder = cursor.fetchone()
         connection.rollback()
