@@ -1,6 +1,6 @@
 """The program that runs inside the namespaces: starts everything, sends the mail, writes the truth.
 
-Usage: ``python -m live FOLDER ROUNDS PACE``; FOLDER receives the journal (``var-log-journal``) and
+Usage: ``python -m live FOLDER ROUNDS PACE``; FOLDER receives the journal (``var-log/journal``) and
 ``truth.json``. Each round plays all steps once, with other people. PACE is the mean pause
 before a step, in seconds.
 """

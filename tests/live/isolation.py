@@ -1,8 +1,9 @@
 """The namespaces and private files in which the mail server lives.
 
-``enter`` gives the command line that starts a program in fresh mount, network, process, IPC and
-host name namespaces; ``prepare`` runs inside them, as root, and hides the machine's folders behind
-private ones. Everything private lies below one folder, which the caller removes.
+``network`` makes a network of our own, ``enter`` the command line that starts a program in it and
+in fresh mount, process, IPC and host name namespaces; ``prepare`` runs inside, as root, and hides
+the machine's folders behind private ones. Everything private lies below one folder, which the
+caller removes.
 """
 
 from __future__ import annotations
@@ -12,38 +13,62 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
+from subprocess import PIPE
 
 from . import hosts
 from .people import USERS
 
-NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid")
+NAMESPACES = ("--mount", "--uts", "--ipc", "--pid")
 MACHINE_ID = "c0ffee00c0ffee00c0ffee00c0ffee01"
 BOOT_ID = "c0ffee00-c0ff-4e00-8c0f-fee00c0ffee2"
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 # Folders of the machine that are hidden behind empty private ones.
 FOLDERS = (
     "/home",
-    "/run/log",
-    "/run/systemd/journal",
+    "/run",
     "/srv",
     "/var/lib/postfix",
-    "/var/log/journal",
+    "/var/log",
     "/var/mail",
     "/var/spool/postfix",
-    "/var/spool/postfix-out",
 )
 
 
-def enter(command: list[str]) -> list[str]:
-    """The command line that runs a command in namespaces of its own; all dies with it."""
+def network() -> int:
+    """A network namespace with all addresses of the world; a descriptor to enter it by.
+
+    It belongs to a user namespace of its own: in a container root may not set up addresses, but
+    may do so there, and may then enter it.
+    """
+    steps = ["ip link set lo up", *map(_add_address, hosts.all_addresses()), "echo ready"]
+    script = " && ".join([*steps, "exec cat"])  # cat: stay until we have the descriptor
+    command = ["unshare", "--user", "--map-root-user", "--net", "--", "sh", "-c", script]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as helper:
+        assert helper.stdout
+        if helper.stdout.readline() != "ready\n":
+            raise RuntimeError(f"no network of our own: {helper.communicate()[1]}")
+        descriptor = os.open(f"/proc/{helper.pid}/ns/net", os.O_RDONLY)
+        helper.communicate()
+    return descriptor
+
+
+def _add_address(address: str) -> str:
+    bits, extra = (128, " nodad") if ":" in address else (32, "")
+    return f"ip addr add {address}/{bits} dev lo{extra}"
+
+
+def enter(descriptor: int, command: list[str]) -> list[str]:
+    """The command line that runs a command in ``network()`` and new namespaces; all die with it."""
     options = ["--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
-    return ["unshare", *NAMESPACES, *options, "--", *command]
+    join = ["nsenter", f"--net=/proc/self/fd/{descriptor}", "--"]
+    return [*join, "unshare", *NAMESPACES, *options, "--", *command]
 
 
 def prepare(root: Path) -> None:
     """Make the private world below ``root``; must run inside the namespaces."""
+    os.umask(0o022)
     socket.sethostname(hosts.SERVER)
-    _network()
+    _root(root)
     _folders(root)
     _etc(root)
     _boot_id(root)
@@ -63,11 +88,20 @@ def bind(source: Path, target: str) -> None:
     run("mount", "--bind", str(source), target)
 
 
-def _network() -> None:
-    run("ip", "link", "set", "lo", "up")
-    for address in hosts.all_addresses():
-        bits, extra = ("128", ["nodad"]) if ":" in address else ("32", [])
-        run("ip", "addr", "add", f"{address}/{bits}", "dev", "lo", *extra)
+def _root(root: Path) -> None:
+    """Go into a root folder of our own: that of a container may be closed to all but root."""
+    private = root / "root"
+    private.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(private))
+    for entry in Path("/").iterdir():
+        target = private / entry.name
+        if entry.is_symlink():
+            target.symlink_to(entry.readlink())
+        elif entry.is_dir():
+            target.mkdir()
+            run("mount", "--rbind", str(entry), str(target))
+    os.chroot(private)
+    os.chdir("/")
 
 
 def _folders(root: Path) -> None:
@@ -75,7 +109,6 @@ def _folders(root: Path) -> None:
         private = root / path.strip("/").replace("/", "-")
         private.mkdir(exist_ok=True)
         private.chmod(0o755)
-        Path(path).mkdir(parents=True, exist_ok=True)
         bind(private, path)
 
 

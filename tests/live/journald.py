@@ -25,7 +25,8 @@ def start() -> subprocess.Popen[bytes]:
     """Start journald; it listens when this returns."""
     Path("/etc/systemd/journald.conf").write_text(SETTINGS)
     # Without this flag the journal stays in /run.
-    Path("/run/systemd/journal/flushed").touch()
+    SOCKET.parent.mkdir(parents=True)
+    SOCKET.with_name("flushed").touch()
     process = subprocess.Popen([PROGRAM])
     wait_until(SOCKET.exists, "journald listens")
     return process

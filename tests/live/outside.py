@@ -5,11 +5,12 @@ Needs root, and a kernel that lets root make namespaces.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from .isolation import MACHINE_ID, enter
+from .isolation import MACHINE_ID, enter, network
 
 TESTS = Path(__file__).parents[1]
 
@@ -20,12 +21,17 @@ def start(folder: Path, rounds: int, pace: float = 0.0) -> subprocess.Popen[str]
     ``folder`` must be empty; when the process has ended it holds ``truth.json``.
     """
     journal_folder(folder).mkdir(parents=True)
-    command = enter([sys.executable, "-m", "live", str(folder), str(rounds), str(pace)])
-    return subprocess.Popen(
-        command, cwd=TESTS, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    descriptor = network()
+    inside = [sys.executable, "-m", "live", str(folder), str(rounds), str(pace)]
+    try:
+        return subprocess.Popen(
+            enter(descriptor, inside), cwd=TESTS, text=True, pass_fds=[descriptor],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    finally:
+        os.close(descriptor)
 
 
 def journal_folder(folder: Path) -> Path:
     """Where the journal's files are, below the folder of ``start``."""
-    return folder / "var-log-journal" / MACHINE_ID
+    return folder / "var-log" / "journal" / MACHINE_ID

@@ -49,8 +49,9 @@ def _commands() -> None:
         path.mkdir()
         path.chmod(mode)
     shutil.chown("/srv/virtual", VMAIL.uid, VMAIL.uid)
-    Path("/var/lib/postfix/out").mkdir()
-    for data in ("/var/lib/postfix", "/var/lib/postfix/out"):
+    Path("/srv/queue-out").mkdir()
+    for data in ("/var/lib/postfix", "/srv/data-out"):
+        Path(data).mkdir(exist_ok=True)
         shutil.chown(data, "postfix", "postfix")
     for name, text in COMMANDS.items():
         path = Path("/srv/bin", name)
@@ -60,6 +61,8 @@ def _commands() -> None:
 
 def _configure() -> None:
     shutil.copytree(CONFIGURATION, HOME, dirs_exist_ok=True)
+    for path in CONFIGURATION.rglob("*"):
+        HOME.joinpath(path.relative_to(CONFIGURATION)).chmod(0o755 if path.is_dir() else 0o644)
     SECOND.mkdir()
     shutil.copy(HOME / "dynamicmaps.cf", SECOND)
     level = _compatibility_level()
