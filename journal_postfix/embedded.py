@@ -78,6 +78,7 @@ def default_data_dir() -> Path:
 
     The service's state folder (systemd sets STATE_DIRECTORY), else the user's. Root's is
     /var/lib/journal-postfix: the server cannot run as root, and nobody else may enter /root.
+    Raises InputError for a user without a home.
     """
     if state := os.environ.get("STATE_DIRECTORY"):
         return Path(state.split(":")[0])
@@ -86,7 +87,10 @@ def default_data_dir() -> Path:
         return Path(base, "journal-postfix")
     if os.geteuid() == 0:
         return SYSTEM_DATA_DIR
-    return Path("~/.local/state/journal-postfix").expanduser()
+    try:
+        return Path.home() / ".local/state/journal-postfix"
+    except RuntimeError:
+        raise InputError("this user has no home folder: set data_dir, or give --dsn") from None
 
 
 def embedded_dsn(data_dir: Path, *, create: bool) -> str:

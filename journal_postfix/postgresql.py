@@ -136,13 +136,20 @@ def _account(*owned: Path) -> Account:
         return None
     for path in owned:
         if uid := path.stat().st_uid:
-            return pwd.getpwuid(uid)
+            return _owner(path, uid)
     try:
         return pwd.getpwnam(SERVICE_USER)
     except KeyError:
         home = ["--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin"]
         run_or_fail(["useradd", "--system", "--user-group", *home, SERVICE_USER], None)
         return pwd.getpwnam(SERVICE_USER)
+
+
+def _owner(path: Path, uid: int) -> Account:
+    try:
+        return pwd.getpwuid(uid)
+    except KeyError:
+        raise InputError(f"{path} belongs to uid {uid}, who is no user of this machine") from None
 
 
 def _check_way(data_dir: Path, account: Account) -> None:

@@ -326,6 +326,15 @@ def test_other_peoples_database_is_not_ours_to_start(data_dir: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@ROOT_ONLY
+def test_database_of_a_user_unknown_here_is_an_error(data_dir: Path) -> None:
+    """Files from another machine, whose owner is nobody here, are named with that owner."""
+    data_dir.mkdir()
+    os.chown(data_dir, 654321, 654321)
+    with pytest.raises(InputError, match="belongs to uid 654321, who is no user of this machine"):
+        embedded_dsn(data_dir, create=True)
+
+
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [

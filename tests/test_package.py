@@ -118,10 +118,3 @@ def test_needs_are_those_of_the_design() -> None:
     assert sorted(needed) == ["PyYAML", "psycopg2-binary", "systemd-python"]
     extras = {"embedded", "rich", "zstd", "prometheus", "all", "test"}
     assert set(setup["options.extras_require"]) == extras
-
-
-def test_the_project_is_free_of_stray_hosts_and_paths() -> None:
-    """No packaged file names the machine it was made on."""
-    home = re.compile(r"(?<![\w.~])/(?:home|Users)/\w")
-    texts = [path.read_text("utf-8") for path in PACKAGE.glob("*.py")]
-    assert not [text for text in texts if home.search(text)]
