@@ -1,8 +1,8 @@
 """A mail server: its name, its release of Postfix, its processes and its queue ids.
 
 A process serves one client or one delivery at a time, as Postfix's do, and retires after a
-hundred. Short queue ids come back: not before 65 s after the old mail's end was logged, often
-within the hour. The id of a mail whose end was never logged comes back only with a client=.
+hundred. Some short queue ids come back, and again and again: not before 65 s after the old
+mail's end was logged, often within the hour. The id of a mail whose end was never logged comes back only with a client=.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SECOND = 1_000_000
 BASE52 = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
 REST = 65 * SECOND
 # How long an id rests at most, in seconds; most come back within the hour.
-RESTS = (120, 600, 1800, 3500, 7200)
+RESTS = (120, 600, 1800, 3500, 7200, 9000)
 SERVED = 100
 
 
@@ -63,6 +63,7 @@ class Machine:
         self._idle: dict[str, list[tuple[int, int, int]]] = {}
         self._resting: list[tuple[int, str]] = []
         self._open: list[tuple[int, str]] = []
+        self._again: set[str] = set()
         self._idents: dict[tuple[str, str | None], str] = {}
         self._lone: dict[str, int] = {}
         self.qmgr = self.lone("qmgr")
@@ -127,7 +128,8 @@ class Machine:
         self._rest(self._open, t, queue_id)
 
     def _rest(self, pool: list[tuple[int, str]], t: int, queue_id: str) -> None:
-        if self.profile.long_ids or self._rng.random() > 0.3:
+        if self.profile.long_ids or (queue_id not in self._again and self._rng.random() > 0.3):
             return
+        self._again.add(queue_id)
         most = self._rng.choice(RESTS)
         heappush(pool, (t + REST + int(self._rng.uniform(0, most) * SECOND), queue_id))
