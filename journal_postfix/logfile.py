@@ -18,15 +18,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from journal_postfix.compression import STANDARD_INPUT, is_regular, open_disk, text_reader
+from journal_postfix.compression import DAMAGE, STANDARD_INPUT, Read, is_regular, open_disk, text_reader
 from journal_postfix.loglines import LineSplitter, cleaned, repeated
-from journal_postfix.logtext import DamagedText, Text
+from journal_postfix.logtext import BLOCK, DamagedText, Text
 from journal_postfix.messages import InputError, MsgDetails, Position
 from journal_postfix.stamps import Clock, StampError, checked_year, checked_zone
 from journal_postfix.years import YearDay, YearScan
 
 FIRST_LINE = 1 << 16
 """Bytes of the first line by which a file is known."""
+
+REPEATED = "message r"
+"""How a line begins that stands for several, and hardly any other."""
 
 SETTLED = 1.0
 """Seconds after which nobody is in the middle of writing a line."""
@@ -174,11 +177,8 @@ class LogFile:
         self._disk.seek(0)
         scan = YearScan()
         try:
-            for block in Text(text_reader(self._disk)[0]).blocks(last=True):
-                scan.feed(block)
-                if scan.day.known:
-                    break
-        except DamagedText:
+            _scan_until_year(text_reader(self._disk)[0], scan)
+        except DAMAGE:
             pass  # told when its lines are read
         self._disk.seek(here)
         return scan.first_year(self._written(zone))
@@ -191,6 +191,16 @@ class LogFile:
         if self.compressed or not self._regular or not self._text.waits():
             return True
         return time.time() - os.fstat(self._disk.fileno()).st_mtime >= SETTLED
+
+
+def _scan_until_year(read: Read, scan: YearScan) -> None:
+    """Show a text's lines to the scan, as far as their years are not known."""
+    rest = b""
+    while (data := read(BLOCK)) and not scan.day.known:
+        end = data.rfind(b"\n") + 1
+        scan.feed(rest + data[:end])
+        rest = (rest if not end else b"") + data[end:][-FIRST_LINE:]
+    scan.feed(rest)
 
 
 def iter_logfile_messages(
@@ -248,7 +258,7 @@ def iter_messages(
                     "message": message,
                     "position": position,
                 }
-                if odd:
+                if odd or message[:9] == REPEATED:
                     yield from _repetitions(logfile, msg)
                 logfile.last = msg
                 yield False, msg
@@ -260,8 +270,8 @@ def iter_messages(
 
 
 def _is_odd(block: bytes) -> bool:
-    """Tell whether lines may need more than being split."""
-    return not block.isascii() or any(mark in block for mark in (b"\r", b"\0", b"e repeated "))
+    """Tell whether lines need more than being split."""
+    return not block.isascii() or b"\r" in block or b"\0" in block
 
 
 def _repetitions(logfile: LogFile, msg: MsgDetails) -> Iterator[tuple[bool, MsgDetails]]:

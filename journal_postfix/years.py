@@ -27,8 +27,9 @@ BACKWARDS = 7
 AHEAD = 1
 """Days by which the last stamp of a text may lie after the day it was written: zones differ."""
 
+PREFIX = r"<\d{1,3}>(?:1 )?"
 SCANNED = re.compile(
-    rf"(?:<\d{{1,3}}>)?(?:1 )?"
+    rf"(?P<prefix>{PREFIX}|1 )?"
     rf"(?:(?P<traditional>(?:{'|'.join(MONTHS)}) (?: [1-9]|0[1-9]|[12]\d|3[01]|[1-9])) \d\d:"
     rf"|(?P<iso>\d{{4}}-\d\d-\d\d)[T ]\d\d:)".encode()
 )
@@ -85,7 +86,8 @@ class YearScan:
 
     def _note(self, match: re.Match[bytes]) -> None:
         stamp = match["traditional"] or match["iso"]
-        self._next_day = re.compile(rb"\n(?!(?:<\d{1,3}>)?(?:1 )?" + stamp + rb"[ T])")
+        prefix = PREFIX.encode() if match["prefix"] else b""
+        self._next_day = re.compile(rb"\n(?!" + prefix + stamp + rb"[ T])")
         if match["iso"]:
             year, month, day = map(int, stamp.split(b"-"))
             self._anchor(YearDay(year, month, day, True))

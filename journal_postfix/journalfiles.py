@@ -1,0 +1,56 @@
+"""The files of a journal, and whether they may be read.
+
+libsystemd says nothing of files it may not open; here that becomes a sentence for the user.
+It knows where journals lie. It refuses to know what stands in them.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Iterator
+from pathlib import Path
+
+from journal_postfix.messages import InputError
+
+JOURNALS = (Path("/var/log/journal"), Path("/run/log/journal"))
+"""Where journald keeps this machine's."""
+
+
+def check_readable(directory: str | None) -> None:
+    """Raise InputError where there is no journal, or a part of it may not be read.
+
+    ``directory`` None is this machine's journal. Of that, users may read what they wrote
+    themselves, which is not enough.
+    """
+    places = JOURNALS if directory is None else (Path(directory),)
+    if directory is not None and not places[0].is_dir():
+        raise InputError(f"{directory}: there is no such folder of journal files")
+    try:
+        files = [path for place in places if place.is_dir() for path in _journal_files(place)]
+    except PermissionError as error:
+        raise _not_readable(str(error.filename)) from None
+    for path in files:
+        if not os.access(path, os.R_OK):
+            raise _not_readable(str(path))
+    if not files:
+        raise InputError(f"no journal files in {' or '.join(map(str, places))}")
+
+
+def _journal_files(place: Path) -> Iterator[Path]:
+    """Yield the journal files of a folder and of those in it, one for each machine."""
+    for path in sorted(place.iterdir()):
+        if path.is_dir():
+            yield from (one for one in sorted(path.iterdir()) if one.suffix == ".journal")
+        elif path.suffix == ".journal":
+            yield path
+
+
+def _not_readable(path: str) -> InputError:
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        user = str(os.geteuid())
+    return InputError(
+        f"the journal is not readable ({path}): add the user {user} to the group systemd-journal"
+    )
