@@ -158,8 +158,24 @@ def body(w: World) -> None:
     w.expect_discarded(mail, verdict="discard", sender=mail.sender)
 
 
+def proxied(w: World) -> None:
+    """A before-queue proxy: the reply's queue id is that of the mail behind it."""
+    client = w.client(port=2526)
+    mail = w.send(w.address(0), client=client)
+    w.end(client)
+    w.expect_row(
+        {"queue_id": mail.queue_id},
+        {"sender": mail.sender, "message_id": mail.message_id, "accepted": True},
+        [to_maildir(w.user(0))],
+    )
+    client = w.client(port=2526)
+    mail = w.send(w.address(0), client=client, body="Something offensive")
+    w.end(client)
+    assert mail.reply.code == 554
+
+
 STEPS = (
     access_hold, access_discard, access_discard_later, access_redirect, access_filter, filter_swallows, access_notes,
     header_reject, header_hold, header_discard, header_redirect, header_filter, header_bcc,
-    header_notes, misleading_subject, body,
+    header_notes, misleading_subject, body, proxied,
 )  # fmt: skip

@@ -1,6 +1,7 @@
-"""A content filter: takes mail on port 10026 and hands it back to Postfix on port 10025.
+"""A content filter: takes mail on ports 10026 and 10027, hands it back to Postfix on port 10025.
 
-It swallows mail for ``swallowed@``, as filters do with spam, and says so in its reply.
+It swallows mail for ``swallowed@``, as filters do with spam, and says so in its reply. It refuses
+mail with a certain word, which a client hears where the filter is a before-queue proxy (10027).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import threading
 
 from .sink import Session, Sink, address_in
 
-LISTEN = ("127.0.0.1", 10026)
+LISTEN = (("127.0.0.1", 10026), ("127.0.0.1", 10027))
+REFUSED = "offensive"
 BACK = ("127.0.0.1", 10025)
 
 
@@ -40,7 +42,9 @@ class Filter(Session):
     def _end_of_data(self) -> None:
         swallowed = any(name.startswith("swallowed") for name in self.mail.answers)
         reply = f"250 2.7.0 Ok, discarded, id={self.sink.next_id()} - spam"
-        if not swallowed:
+        if REFUSED in self.mail.data:
+            reply = "554 5.7.0 offensive, refused"
+        elif not swallowed:
             reply = f"250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): {self._hand_back()}"
         self.mail.answers = dict.fromkeys(self.mail.answers, reply)
         self._say(reply)
@@ -59,5 +63,6 @@ class Filter(Session):
 def start(sink: Sink) -> None:
     """Listen until the process ends."""
     handler = type("Handler", (Filter,), {"sink": sink})
-    server = socketserver.ThreadingTCPServer(LISTEN, handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for address in LISTEN:
+        server = socketserver.ThreadingTCPServer(address, handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -264,6 +264,23 @@ def owned_alias(w: World) -> None:
     )
 
 
+def loop(w: World) -> None:
+    """A mail that was here already bounces."""
+    to = w.address(4)
+    mail = w.send(to, headers=f"Delivered-To: {to}")
+    w.expect(mail, [failed(to, "bounced", "5.4.6", daemon="local")])
+
+
+def burst(w: World) -> None:
+    """Many mails to one domain: connections are used again."""
+    client = w.client("laptop.example.com")
+    for _ in range(12):
+        to = w.outsider("dora", "example.org")
+        mail = w.send(to, sender=w.address(5), client=client)
+        w.expect(mail, [sent(to, "smtp", SET, relay_name="mx1.example.org")])
+    w.end(client)
+
+
 def canonical(w: World) -> None:
     """Canonical mapping and an alias: three names of one person."""
     mail = w.send("nick@example.com")
@@ -286,5 +303,5 @@ STEPS = (
     maildir, old_client, several_users, two_in_one_session, virtual_mailbox, virtual_alias,
     several_to_one, elsewhere, elsewhere_mixed, encrypted, second_exchanger, lmtp, pipe,
     other_service, second_instance, null_sender, quoted, utf8, marked_sender,
-    aliases, alias_twice, alias_fails, forward, owned_alias, canonical, success_notice,
+    aliases, alias_twice, alias_fails, forward, owned_alias, loop, burst, canonical, success_notice,
 )  # fmt: skip

@@ -145,6 +145,17 @@ def too_big(w: World) -> None:
     w.expect_row({"message_id": mail.message_id}, {"accepted": False, "reason": SET}, [])
 
 
+def too_many_hops(w: World) -> None:
+    """A mail that has been everywhere."""
+    client = w.client("shop.example")
+    headers = "Received: from a.example by b.example\n" * 51
+    mail = w.send(w.address(1), sender=w.outsider("sam", "shop.example"), client=client,
+                  headers=headers)  # fmt: skip
+    w.end(client, logged=False)
+    assert mail.reply.code == 554, mail.reply
+    w.expect_row({"message_id": mail.message_id}, {"accepted": False, "reason": SET}, [])
+
+
 def greylisted(w: World) -> None:
     """Refused at first, taken at the second try."""
     sender = w.outsider("sam")
@@ -220,6 +231,6 @@ def not_logged_in(w: World) -> None:
 
 STEPS = (
     at_connect, at_hello, at_mail, at_rcpt, block_list, unroutable, one_of_two, at_data,
-    at_end_of_data, too_big, greylisted, call_out, lost_in_data, nonsense, wrong_password,
+    at_end_of_data, too_big, too_many_hops, greylisted, call_out, lost_in_data, nonsense, wrong_password,
     not_logged_in,
 )  # fmt: skip

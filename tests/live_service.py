@@ -1,0 +1,84 @@
+"""The service as a process: ``journal-postfix run`` on a journal, until it has read all of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg2
+import psycopg2.extras
+
+from live.waiting import wait_until
+
+Row = dict[str, Any]
+
+
+def _configuration(folder: Path, dsn: str, journal: Path) -> Path:
+    settings = {
+        "dsn": dsn,
+        "journal": {"directory": str(journal)},
+        "max_delay_before_commit": 0.2,
+        "verp_marker": "issue",
+    }
+    path = folder / "main.yml"
+    path.write_text(json.dumps(settings))  # JSON is YAML
+    return path
+
+
+def _last_cursor(journal: Path) -> str:
+    command = ["journalctl", "--directory", str(journal), "--lines", "1", "--output", "json"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return str(json.loads(done.stdout)["__CURSOR"])
+
+
+def rows(dsn: str, table: str) -> list[Row]:
+    """All rows of a table."""
+    with (
+        closing(psycopg2.connect(dsn, cursor_factory=psycopg2.extras.RealDictCursor)) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"SELECT * FROM {table}")
+        return [dict(row) for row in cursor.fetchall()]
+
+
+class Service:
+    """``journal-postfix run`` on a journal, while the context lasts."""
+
+    def __init__(self, journal: Path, dsn: str, folder: Path) -> None:
+        self.journal = journal
+        self.dsn = dsn
+        self.log = folder / "run.log"
+        self.configuration = _configuration(folder, dsn, journal)
+
+    def __enter__(self) -> Self:
+        wait_until(lambda: any(self.journal.rglob("*.journal")), "the journal begins")
+        command = [sys.executable, "-m", "journal_postfix", "--config", str(self.configuration)]
+        with self.log.open("w") as file:
+            self.process = subprocess.Popen([*command, "run"], stdout=file, stderr=file)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=30)
+
+    def wait(self) -> None:
+        """Wait until the journal is read to its end."""
+        end = _last_cursor(self.journal)
+        wait_until(lambda: self.process.poll() is not None or self._position() == end, "the end")
+        assert self.process.poll() is None, f"run ended before its time: {self.log.read_text()}"
+
+    def _position(self) -> str | None:
+        sources = rows(self.dsn, "source")
+        return sources[0]["position"] if sources else None
+
+    def check(self) -> None:
+        """It ended in peace when told to, complained of nothing, and named nobody."""
+        said = self.log.read_text()
+        assert self.process.returncode == 0, said
+        assert not re.search(r"WARNING|ERROR|Traceback|@", said), said
