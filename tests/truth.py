@@ -36,13 +36,16 @@ KEYS = {
 }
 MAIL_OF = "JOIN delivery_from f ON f.day = r.day AND f.id = r.from_id"
 QUERIES = {
-    "delivery_from": "SELECT * FROM delivery_from",
+    "delivery_from": (
+        "SELECT r.*, f.t_i AS notification_for_t_i FROM delivery_from r"
+        " LEFT JOIN delivery_from f ON f.id = r.notification_for_id"
+    ),
     "delivery_to": f"SELECT r.*, f.t_i AS mail_t_i FROM delivery_to r {MAIL_OF}",
     "delivery_attempt": (
         "SELECT a.*, r.mta, r.queue_id, r.recipient, r.orig_to, f.t_i AS mail_t_i"
         f" FROM delivery_attempt a JOIN delivery_to r ON r.day = a.day AND r.id = a.to_id {MAIL_OF}"
     ),
-    "noqueue": "SELECT * FROM noqueue",
+    "noqueue": f"SELECT r.*, f.t_i AS mail_t_i FROM noqueue r LEFT {MAIL_OF}",
 }
 
 

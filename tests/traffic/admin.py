@@ -22,7 +22,7 @@ def held(world: World, machine: Machine, t: int) -> Story:
     message_id(world, mail, t + 10 * MS)
     t += 12 * MS
     rule = world.rng.choice(HOLDING)
-    envelope = Envelope(plan.sender, rcpt.address, queue_id=mail.queue_id)
+    envelope = Envelope(plan.sender, rcpt.address, mail=mail)
     content_verdict(world, session, t, rule, envelope)
     mail.seen(t, held_at=t, hold_reason=rule.text, verdict=rule.action)
     mail.sender(VERDICT, plan.sender)

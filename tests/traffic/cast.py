@@ -29,7 +29,7 @@ QUOTED = (
     '"a>, relay=none, delay=0, dsn=2.0.0, status=sent (b"',
     '"to=<x@example.org>, orig_to=<y"',
     r'"x\"y\\z"',
-    '"a@b"',
+    '"a@example.org"',
 )
 # smtpd writes ? for blanks and <>()\";@ in a HELO name, postscreen writes what it got.
 HELO_TRICKS = ("to=?x?example.org?", "status=sent", "[192.0.2.99]", "foo?bar?baz", "WIN-PC", "-")

@@ -23,14 +23,21 @@ class Rule(NamedTuple):
 
 
 REFUSING = (
-    Rule("reject", "spam subject", "5.7.1", "Subject: Cheap pills; from=<a@b> to=<c@d>"),
+    Rule(
+        "reject",
+        "spam subject",
+        "5.7.1",
+        "Subject: Cheap pills; from=<a@example.org> to=<c@example.com>",
+    ),
     Rule("reject", "try later", "4.7.1", "Received: from botnet (x [203.0.113.9])??by y; Fri"),
     Rule("milter-reject", "rejected by DMARC policy for example.net", "5.7.1"),
     Rule("milter-reject", "Service unavailable - try again later", "4.7.1"),
     Rule("milter-reject", "Spam rejected??550 5.7.1 see https://example.com/x; y", "5.7.1"),
 )
 HOLDING = (
-    Rule("hold", "manual review", None, "Subject: check me from x[192.0.2.7]; from=<a@b>"),
+    Rule(
+        "hold", "manual review", None, "Subject: check me from x[192.0.2.7]; from=<a@example.org>"
+    ),
     Rule("milter-hold", "spam score 9.1 over quarantine limit"),
 )
 DISCARDING = (
@@ -62,7 +69,7 @@ def content_verdict(world: World, session: Session, t: int, rule: Rule, envelope
     else:
         row["client_port"] = session.columns["client_port"]
         text = f"header {rule.header} from {session.peer}{written(row)}: {text}"
-    world.ledger.verdict(row)
+    world.ledger.verdict(row, envelope.mail)
     _say(world, session.machine, t, f"{envelope.queue_id}: {rule.action}: {text}")
     return row
 
@@ -81,7 +88,7 @@ def _transaction(world: World, machine: Machine, t: int) -> tuple[Session, Mail,
 def content_refused(world: World, machine: Machine, t: int) -> Story:
     """A header check or a milter refuses; its line may come before the Message-ID's."""
     session, mail, t = _transaction(world, machine, t)
-    envelope = some_envelope(world)._replace(queue_id=mail.queue_id)
+    envelope = some_envelope(world)._replace(mail=mail)
     rule = world.rng.choice(REFUSING)
     refused_mail(mail, content_verdict(world, session, t, rule, envelope))
     message_id(world, mail, t + world.rng.choice((-5, 5)) * MS)
@@ -93,7 +100,7 @@ def content_refused(world: World, machine: Machine, t: int) -> Story:
 def content_discarded(world: World, machine: Machine, t: int) -> Story:
     """A header check or a milter throws a mail away; the client is told that all is well."""
     session, mail, t = _transaction(world, machine, t)
-    envelope = some_envelope(world)._replace(queue_id=mail.queue_id)
+    envelope = some_envelope(world)._replace(mail=mail)
     message_id(world, mail, t - 3 * MS)
     row = content_verdict(world, session, t, world.rng.choice(DISCARDING), envelope)
     mail.sender(VERDICT, envelope.sender)
@@ -117,9 +124,9 @@ def content_warned(world: World, machine: Machine, t: int) -> Story:
     session, mail, t = _transaction(world, machine, t)
     rcpt, plan = inwards(world), planned(world)
     message_id(world, mail, t)
-    envelope = Envelope(plan.sender, rcpt.address, queue_id=mail.queue_id)
+    envelope = Envelope(plan.sender, rcpt.address, mail=mail)
     content_verdict(world, session, t, WARNING, envelope)
-    remark = f"info: header X-Y: to=<x@y>, status=sent (hi) from {session.peer}; from=<> to=<a@b>"
+    remark = f"info: header X-Y: to=<x@example.net>, status=sent (hi) from {session.peer}; from=<> to=<a@example.org>"
     _say(world, machine, t, f"{mail.queue_id}: {remark} proto=ESMTP helo=<x>: seen")
     disconnect(world, session, t + SECOND, "ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5")
     yield from through_queue(world, mail, t + 30 * MS, [rcpt], plan)
@@ -151,7 +158,7 @@ def bounced_at_home(world: World, machine: Machine, t: int) -> Story:
         *(machine, t, "cleanup", "reject"),
         queue_id=mail.queue_id, sender=sender, recipient=recipient, dsn="5.7.1", reason="no pills",
     )  # fmt: skip
-    world.ledger.verdict(row)
+    world.ledger.verdict(row, mail)
     mail.seen(t, verdict="reject")
     # Refused by cleanup, but not to a client: whether accepted is false or unknown is left open.
     mail.undecided("accepted")

@@ -18,7 +18,8 @@ Row = dict[str, Any]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIMES = frozenset(
-    "t t_i t_f t_status mail_t_i queued_at held_at released_at removed_at expired_at".split()
+    "t t_i t_f t_status mail_t_i notification_for_t_i queued_at held_at released_at removed_at"
+    " expired_at".split()
 )
 # Ranks of who tells the sender: the queue manager's word wins, then a verdict's, then pickup's.
 PICKUP, VERDICT, QMGR = 1, 2, 3
@@ -78,6 +79,7 @@ class Mail:
         self.row.update(mta=machine.name, queue_id=queue_id, origin=origin)
         self.row["syslog_name"] = machine.profile.syslog_name
         self.records: dict[tuple[str, str | None], list[Record]] = {}
+        self.about: Mail | None = None
         self._senders: dict[int, str] = {}
         self._undecided: set[str] = set()
 
@@ -97,6 +99,12 @@ class Mail:
         self._senders[rank] = sender
 
     @property
+    def born(self) -> int:
+        """The moment of the first line."""
+        t: int = self.row["t_i"]
+        return t
+
+    @property
     def envelope_sender(self) -> str:
         """The sender in the queue file."""
         return self._senders[QMGR]
@@ -113,6 +121,7 @@ class Mail:
         given = senders[min(senders)] if senders else None
         row: Row = {"sender": final, "sender_given": given if given != final else None}
         row["is_submission"] = self._is_submission()
+        row["notification_for_t_i"] = self.about and self.about.born
         row |= self.row
         return {name: value for name, value in row.items() if name not in self._undecided}
 
@@ -128,7 +137,7 @@ class Mail:
 
     def key(self) -> Row:
         """Give what identifies the mail in rows that belong to it."""
-        return {"mta": self.row["mta"], "queue_id": self.queue_id, "mail_t_i": self.row["t_i"]}
+        return {"mta": self.row["mta"], "queue_id": self.queue_id, "mail_t_i": self.born}
 
     def to_rows(self) -> Iterable[Row]:
         """Give the rows of delivery_to."""
@@ -190,7 +199,7 @@ class Ledger:
     def __init__(self, *, keep: bool) -> None:
         self._keep = keep
         self._mails: list[Mail] = []
-        self._verdicts: list[Row] = []
+        self._verdicts: list[tuple[Row, Mail | None]] = []
         self._open: dict[tuple[int, str], Mail] = {}
 
     def open(self, mail: Mail) -> Mail:
@@ -206,10 +215,10 @@ class Ledger:
         """Note that a mail's end will not be logged."""
         self._open[mail.machine.number, mail.queue_id] = mail
 
-    def verdict(self, row: Row) -> None:
-        """Enter a verdict."""
+    def verdict(self, row: Row, mail: Mail | None = None) -> None:
+        """Enter a verdict, on a mail where the line has a queue id."""
         if self._keep:
-            self._verdicts.append(row)
+            self._verdicts.append((row, mail))
 
     def rows(self, resolution: int = 1) -> dict[str, list[Row]]:
         """Give the true rows of all tables; resolution in microseconds (1 or 1,000,000)."""
@@ -218,7 +227,7 @@ class Ledger:
             "delivery_from": (mail.from_row() for mail in mails),
             "delivery_to": (row for mail in mails for row in mail.to_rows()),
             "delivery_attempt": (row for mail in mails for row in mail.attempt_rows()),
-            "noqueue": self._verdicts,
+            "noqueue": (row | {"mail_t_i": mail and mail.born} for row, mail in self._verdicts),
         }
         return {name: [_timed(row, resolution) for row in rows] for name, rows in tables.items()}
 

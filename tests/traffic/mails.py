@@ -95,7 +95,7 @@ def several(world: World, machine: Machine, t: int) -> Story:
     mail, t = client_line(world, session, t + 60 * MS)
     plan = planned(world)
     if world.rng.random() < 0.4:
-        envelope = Envelope(plan.sender, world.cast.ours(), queue_id=mail.queue_id)
+        envelope = Envelope(plan.sender, world.cast.ours(), mail=mail)
         refuse(world, session, t + 5 * MS, SECOND_RECIPIENT, envelope)
     message_id(world, mail, t + 20 * MS)
     disconnect(world, session, t + SECOND, "ehlo=1 mail=1 rcpt=3/4 data=1 quit=1 commands=7/8")

@@ -31,11 +31,15 @@ RECORD = (
     " status=sent (250 ok)"
 )
 FOREIGN = (
-    ("dovecot", 0, "lmtp(bob)<1><x>: msgid=<a@b>, from=<x>: saved mail to INBOX"),
+    ("dovecot", 0, "lmtp(bob)<1><x>: msgid=<a@example.org>, from=<x>: saved mail to INBOX"),
     ("dovecot", 0, "imap-login: Login: user=<ann@example.com>, method=PLAIN, rip={ip}"),
     ("amavis", 4711, "(04711-01) Passed CLEAN, [{ip}] Queue-ID: 3C5D120ABF, queued_as: 4D5E6F7A8B"),
     ("opendkim", 901, "3C5D120ABF: DKIM-Signature field added (s=mail, d=example.com)"),
-    ("systemd", 1, "Started Session 12 of User ann: to=<x@y>, relay=none, status=sent (x)."),
+    (
+        "systemd",
+        1,
+        "Started Session 12 of User ann: to=<x@example.net>, relay=none, status=sent (x).",
+    ),
     ("CRON", 911, "(root) CMD (/usr/sbin/postqueue -p)"),
     ("not-postfix/smtp", 912, RECORD),
 )

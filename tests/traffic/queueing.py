@@ -184,6 +184,7 @@ def notice(
     new = open_mail(world, machine, first if named else born, "notice" if named else "unknown")
     if named:
         new.seen(linked, notification=words, notification_for=mail.queue_id)
+        new.about = mail
         mail.seen(linked)
         ident = machine.ident("bounce")
         text = f"{mail.queue_id}: {words} notification: {new.queue_id}"

@@ -38,7 +38,7 @@ REFUSALS = (
     Refusal("CONNECT", 554, "5.7.1", "Service unavailable; Client host [{ip}] blocked using"
             " zen.example; https://zen.example/query/ip/{ip}"),
     Refusal("CONNECT", 521, "5.7.1", "<{client}>: Client host rejected: go away; see"
-            " https://example.com/why?x=1; from=<a@b> to=<c@d>"),
+            " https://example.com/why?x=1; from=<a@example.org> to=<c@example.com>"),
     Refusal("CONNECT", 550, "5.7.1", "rejected by policy", "milter-reject"),
     Refusal("EHLO", 504, "5.5.2", "<{helo}>: Helo command rejected: need fully-qualified hostname"),
     Refusal("EHLO", 451, "4.7.1", "Service unavailable - try again later", "milter-reject"),
@@ -65,7 +65,7 @@ REFUSALS = (
 WARNINGS = (
     Refusal("RCPT", 554, "5.7.1", "Service unavailable; Client host [{ip}] blocked using"
             " zen.example", "reject_warning"),
-    Refusal("RCPT", None, None, "watched network; to=<x@y> helo=<z>", "warn"),
+    Refusal("RCPT", None, None, "watched network; to=<x@example.net> helo=<z>", "warn"),
     Refusal("MAIL", None, None, "partner link", "info"),
 )  # fmt: skip
 LATE = (
@@ -109,7 +109,12 @@ class Envelope(NamedTuple):
     sender: str
     recipient: str
     login: Login | None = None
-    queue_id: str | None = None
+    mail: Mail | None = None
+
+    @property
+    def queue_id(self) -> str | None:
+        """The queue id in the line."""
+        return self.mail.queue_id if self.mail else None
 
 
 def verdict_row(machine: Machine, t: int, program: str, action: str, **columns: object) -> Row:
@@ -157,7 +162,7 @@ def refuse(world: World, session: Session, t: int, refusal: Refusal, envelope: E
     columns |= {"queue_id": envelope.queue_id, "protocol_state": refusal.stage}
     columns |= {"reply_code": refusal.code, "dsn": refusal.dsn, "reason": reason}
     row = verdict_row(session.machine, t, "smtpd", refusal.action, **session.columns, **columns)
-    world.ledger.verdict(row)
+    world.ledger.verdict(row, envelope.mail)
     codes = f"{refusal.code} {refusal.dsn} " if refusal.code else ""
     text = (
         f"{envelope.queue_id or 'NOQUEUE'}: {refusal.action}: {refusal.stage} from"
@@ -235,7 +240,7 @@ def refused_late(world: World, machine: Machine, t: int) -> Story:
         t += 30 * MS
         message_id(world, mail, t)
     t += 20 * MS
-    envelope = some_envelope(world)._replace(queue_id=mail.queue_id)
+    envelope = some_envelope(world)._replace(mail=mail)
     refused_mail(mail, refuse(world, session, t, refusal, envelope))
     canceled(world, mail, t + 5 * MS)
     counts = "ehlo=1 mail=1 rcpt=1 data=0/1 quit=1 commands=4/5"

@@ -42,8 +42,8 @@ SMTP = {
         Reply("sent", "2.0.0", 250, "250 2.0.0 Ok: queued as {next}", queued=True),
         Reply("sent", "2.0.0", 250, "250 2.0.0 Ok: queued as {next}", queued=True),
         Reply("sent", "2.0.0", 250, "250 OK id=1abcDE-0001Xy-2Z"),
-        Reply("sent", "2.6.0", 250, "250 2.6.0 <x@y> [InternalId=7, Hostname=AM0] Queued mail"),
-        Reply("sent", "2.0.0", 250, "250 2.0.0 Ok: to=<x@y>, relay=none, status=bounced (no)"),
+        Reply("sent", "2.6.0", 250, "250 2.6.0 <x@example.net> [InternalId=7, Hostname=AM0] Queued mail"),
+        Reply("sent", "2.0.0", 250, "250 2.0.0 Ok: to=<x@example.net>, relay=none, status=bounced (no)"),
         Reply("sent", "2.0.0", 250, "250-2.0.0 one 250 2.0.0 two"),
     ),
     "deferred": (
@@ -60,7 +60,7 @@ SMTP = {
     ),
     "bounced": (
         _said("bounced", "5.1.1", 550, "550 5.1.1 <{rcpt}>: Recipient address rejected: User unknown"),
-        _said("bounced", "5.7.1", 550, "550-5.7.1 not (here) 550-5.7.1 nor there; to=<a@b>,"
+        _said("bounced", "5.7.1", 550, "550-5.7.1 not (here) 550-5.7.1 nor there; to=<a@example.org>,"
               " relay=none, delay=0, dsn=2.0.0, status=sent (250 ok) 550 5.7.1 end",
               "end of DATA command"),
         Reply("bounced", "5.1.0", None, "Domain nomail.example does not accept mail (nullMX)", "none"),
