@@ -14,8 +14,9 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from threading import Event
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from journal_postfix.messages import MsgDetails
 
@@ -23,6 +24,15 @@ Stop = Event | Callable[[], bool]
 
 PASSED_OVER_DELAY = 30.0
 """Seconds after which the position is committed where only other programs' entries came."""
+
+
+class Gap(NamedTuple):
+    """A time of a source (a machine, a file) from which lines may be missing, and why."""
+
+    source: str
+    begin: datetime | None
+    end: datetime | None
+    why: str
 
 
 class Input(Protocol):

@@ -18,10 +18,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from journal_postfix.entries import Rules, text
-from journal_postfix.following import Stop, Waiter, follow, is_stopped
+from journal_postfix.following import Gap, Stop, Waiter, follow, is_stopped
 from journal_postfix.journalfiles import check_readable
 from journal_postfix.messages import InputError, MsgDetails, Position
 
@@ -42,15 +42,6 @@ MACHINE_CHECK = 5.0
 
 GONE = "the entry read last is no longer in the journal, others may have gone with it"
 UNREADABLE = "entries could not be read"
-
-
-class Gap(NamedTuple):
-    """A time of one machine from which entries may be missing, and why."""
-
-    machine: str
-    begin: datetime | None
-    end: datetime
-    why: str
 
 
 def _follows(cursor: str, found: str) -> bool:

@@ -18,7 +18,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from journal_postfix.compression import DAMAGE, STANDARD_INPUT, Read, is_regular, open_disk, text_reader
+from journal_postfix.compression import (
+    DAMAGE,
+    STANDARD_INPUT,
+    Read,
+    is_regular,
+    open_disk,
+    text_reader,
+)
 from journal_postfix.loglines import LineSplitter, cleaned, repeated
 from journal_postfix.logtext import BLOCK, DamagedText, Text
 from journal_postfix.messages import InputError, MsgDetails, Position
@@ -31,6 +38,9 @@ FIRST_LINE = 1 << 16
 REPEATED = "message r"
 """How a line begins that stands for several, and hardly any other."""
 
+HEAD = 256
+"""Bytes by which a file is seen to have been emptied and written anew."""
+
 SETTLED = 1.0
 """Seconds after which nobody is in the middle of writing a line."""
 
@@ -39,27 +49,27 @@ class LogFile:
     """A log text, decompressed by content, read once from its beginning or from a position.
 
     ``filepath`` ``-`` is standard input. InputError where the file cannot be opened. ``last`` is
-    the last message given; ``mid_line`` tells that more messages of the same line will follow:
-    a position stored then would have its first ones read again.
+    the last message given. ``read`` is another way to read the text, not compressed.
     """
 
-    def __init__(self, filepath: str | os.PathLike[str]) -> None:
+    def __init__(self, filepath: str | os.PathLike[str], read: Read | None = None) -> None:
         path = os.fspath(filepath)
+        self._read = read
         self.name = path if path == STANDARD_INPUT else str(Path(path).absolute())
         self._disk = open_disk(path)
         weakref.finalize(self, self._disk.close)
         self._regular = path != STANDARD_INPUT and is_regular(self._disk)
         self.kind = "file" if self._regular else "stream"
-        self.mid_line = False
         self._begin()
 
     def _begin(self) -> None:
         if self._regular:
             self._disk.seek(0)
-        read, self.compressed = text_reader(self._disk)
+        read, self.compressed = (self._read, False) if self._read else text_reader(self._disk)
         self._text = Text(read)
         self._identity = ""
-        self._resumed = 0
+        self._head = b""
+        self.resumed = 0
         self._lines_before = 0
         self._t: datetime | None = None
         self._scan = YearScan()
@@ -94,7 +104,7 @@ class LogFile:
     def offset(self) -> int:
         """Bytes of the text up to the end of the last line given."""
         given = self.last["position"] if self.last else 0
-        return max(int(given), self._resumed, self._text.passed)
+        return max(int(given), self.resumed, self._text.passed)
 
     @property
     def lines_read(self) -> int:
@@ -105,11 +115,15 @@ class LogFile:
     def identity(self) -> str:
         """SHA-256 (hex) of the first line, at most 64 kB of it; empty while the text is."""
         if not self._identity:
-            self._identify(self._text.beginning(FIRST_LINE))
+            try:
+                self._identify(self._text.beginning(FIRST_LINE))
+            except DamagedText:
+                pass  # told when its lines are read
         return self._identity
 
     def _identify(self, text: bytes) -> None:
         if text:
+            self._head = text[:HEAD]
             first = text[:FIRST_LINE].partition(b"\n")[0]
             self._identity = hashlib.sha256(first).hexdigest()
 
@@ -128,7 +142,7 @@ class LogFile:
         if not found:
             self._begin()
             return False
-        self._resumed, self._lines_before = offset, self._text.lines(offset)
+        self.resumed, self._lines_before = offset, self._text.lines(offset)
         return True
 
     def _see(self, block: bytes) -> None:
@@ -185,6 +199,20 @@ class LogFile:
 
     def _written(self, zone: tzinfo | None) -> date:
         return datetime.fromtimestamp(os.fstat(self._disk.fileno()).st_mtime, zone).date()
+
+    def is_replaced(self) -> bool:
+        """Tell whether the file was emptied, and perhaps written anew, since it was read."""
+        descriptor = self._disk.fileno()
+        if os.fstat(descriptor).st_size < self._disk.tell():
+            return True
+        return not self.compressed and os.pread(descriptor, len(self._head), 0) != self._head
+
+    def is_at(self, path: Path) -> bool:
+        """Tell whether this is still the file of that name."""
+        try:
+            return os.path.samestat(os.fstat(self._disk.fileno()), path.stat())
+        except FileNotFoundError:
+            return False
 
     def is_settled(self) -> bool:
         """Tell whether the last line, if not complete, will stay so as far as can be seen."""
@@ -259,7 +287,7 @@ def iter_messages(
                     "position": position,
                 }
                 if odd or message[:9] == REPEATED:
-                    yield from _repetitions(logfile, msg)
+                    yield from _repetitions(logfile, msg, max(start, position - len(line) - 1))
                 logfile.last = msg
                 yield False, msg
     except StampError as error:
@@ -274,10 +302,18 @@ def _is_odd(block: bytes) -> bool:
     return not block.isascii() or b"\r" in block or b"\0" in block
 
 
-def _repetitions(logfile: LogFile, msg: MsgDetails) -> Iterator[tuple[bool, MsgDetails]]:
-    """Clean the message, and yield it as often as it was said, but for the last time."""
+def _repetitions(
+    logfile: LogFile, msg: MsgDetails, start: int
+) -> Iterator[tuple[bool, MsgDetails]]:
+    """Clean the message, and yield it as often as it was said, but for the last time.
+
+    The position of each lies within the line, which begins at ``start``: its distance from there
+    is the number of messages yielded, of which ``resume`` makes that many fewer.
+    """
     times, msg["message"] = repeated(cleaned(msg["message"]))
-    logfile.mid_line = times > 1
-    for _ in range(times - 1):
-        yield False, msg.copy()
-    logfile.mid_line = False
+    end = int(msg["position"])
+    told = logfile.resumed - start if start < logfile.resumed < end else 0
+    for number in range(told + 1, times):
+        logfile.last = msg.copy()
+        logfile.last["position"] = min(start + number, end - 1)
+        yield False, logfile.last
