@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from journal_postfix.messages import MsgDetails
-from journal_postfix.parser import DEFAULT_SYSLOG_NAMES, Parsed, relay_parts, route
+from journal_postfix.parser import DEFAULT_SYSLOG_NAMES, Parsed, relay_parts
 
 Delivery = dict[str, Any]
 
@@ -30,14 +32,31 @@ CONTENT_VERDICTS = frozenset(
 )
 REFUSALS = frozenset(("reject", "milter-reject", "milter-header-reject", "milter-body-reject"))
 #: Verdicts that only say something.
-NOTES = frozenset(("warning", "warn", "info", "reject_warning", "delay", "milter-header-warning"))
+NOTES = frozenset((
+    "warning", "warn", "info", "reject_warning", "delay", "hangup",
+    "milter-header-warning", "milter-body-warning",
+))  # fmt: skip
 #: States in which a refusal with a queue id refuses the mail, not one of its recipients.
 WHOLE_MAIL = frozenset(("DATA", "BDAT", "END-OF-MESSAGE"))
+#: Postfix's words for what became of a recipient (global/log_adhoc.c and its callers).
+STATUSES = frozenset((
+    "sent", "deferred", "bounced", "SOFTBOUNCE", "deliverable", "undeliverable",
+    "undeliverable-but-not-cached",
+))  # fmt: skip
+QUEUE_MANAGERS = frozenset(("qmgr", "oqmgr", "nqmgr"))
+#: Daemons that name a remote server in their reasons.
+REMOTE = frozenset(("smtp", "lmtp", "error", "retry"))
 
 _queued_as = re.compile(r".*\bqueued as ([0-9A-Za-z]{6,40})\b", re.DOTALL).match
 _forwarded_as = re.compile(r"forwarded as ([0-9A-Za-z]{6,40})").fullmatch
-_connect_to = re.compile(r"(?:delivery temporarily suspended: )?connect to ([^\s\[]+\[[^\]]*\](?::\d+)?): ")
-_reply = re.compile(r"(?:.*? (?:said|refused to talk to me): )?([245]\d\d)[ -]", re.DOTALL).match
+_tried = re.compile(
+    r"(?:delivery temporarily suspended: )?(?:connect to|host|lost connection with|conversation with)"
+    r" ([^\s\[\]]+\[[^\]]*\](?::[0-9]+)?)(?=[: ])"
+).match
+_reply = re.compile(
+    r"(?:.*? (?:said|refused to talk to me|refused to start TLS): )?([2-5][0-9][0-9])[ -]",
+    re.DOTALL,
+).match
 _from_columns = ("sender", "recipient", "protocol_name", "helo_name")
 _login_columns = ("sasl_method", "sasl_username", "sasl_sender")
 _client_columns = ("client_name", "client_address", "client_port")
@@ -50,6 +69,9 @@ class Options(NamedTuple):
     store_content: bool = False
     verp: tuple[re.Pattern[str], ...] = ()
     syslog_names: tuple[str, ...] = DEFAULT_SYSLOG_NAMES
+
+
+_DEFAULTS = Options()
 
 
 def verp_options(marker: str | None, patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
@@ -98,9 +120,7 @@ def _pickup(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
         return _mail(parsed, origin="local", uid=parsed["uid"], **given)
     old = {"table": "from", "queue_id": parsed["orig_queue_id"]}
     columns = {"origin": "requeue", "uid": parsed["uid"], "orig_queue_id": parsed["orig_queue_id"]}
-    return _mail(
-        parsed, **columns, **given, also=[{**old, "next_queue_id": parsed["queue_id"]}]
-    )
+    return _mail(parsed, **columns, **given, also=[{**old, "next_queue_id": parsed["queue_id"]}])
 
 
 def _message_id(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
@@ -132,6 +152,7 @@ def _notification(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery
         "origin": "notice",
         "notification": parsed["notification"],
         "notification_for": parsed["queue_id"],
+        "also": [{"table": "from", "queue_id": parsed["queue_id"]}],
     }
 
 
@@ -157,7 +178,7 @@ def _next_hop(delivery: Delivery, reason: str, parsed: Parsed) -> None:
         if queued is not None:
             delivery["next_queue_id"] = queued[1]
     elif parsed["relay"] == "none":
-        tried = _connect_to.match(reason)
+        tried = _tried(reason)
         if tried is not None:
             parts = relay_parts(tried[1])
             delivery.update({k: v for k, v in parts.items() if k != "relay_path"})
@@ -165,14 +186,14 @@ def _next_hop(delivery: Delivery, reason: str, parsed: Parsed) -> None:
 
 def _delivered(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
     delivery: Delivery = {"table": "to", **parsed}
-    for name in ("action", "conn_use", "relay_path"):
+    for name in ("action", "conn_use", "relay_path", "odd"):
         delivery.pop(name, None)
     daemon = msg["identifier"].rpartition("/")[2]
     delivery["daemon"] = daemon
     if options.verp and "orig_to" in parsed:
         delivery["orig_to"] = _without_verp(parsed["orig_to"], options)[0]
     reason = parsed.get("reason", "")
-    if daemon in ("smtp", "lmtp", "error", "retry"):
+    if daemon in REMOTE:
         _next_hop(delivery, reason, parsed)
     elif daemon == "local" and reason.startswith("forwarded as "):
         forwarded = _forwarded_as(reason)
@@ -188,22 +209,26 @@ def _noqueue(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
     syslog_name, _, daemon = msg["identifier"].rpartition("/")
     columns = ("queue_id", *_client_columns, "protocol_state", "reply_code", "dsn", "reason")
     row = _pick(parsed, *columns, *_from_columns, *_login_columns)
+    if "sender" in row:
+        row["sender"] = _without_verp(row["sender"], options)[0]
     return {
         "table": "noqueue",
         "syslog_name": syslog_name,
         "daemon": daemon,
         "action": parsed["verdict"],
         **row,
-        **_sender(parsed, options),
     }
 
 
-def _with_mail(msg: MsgDetails, row: Delivery, *, whole: bool) -> Delivery:
-    """Add to a verdict with a queue id what it means for its mail; `whole`: it judges the mail."""
+def _with_mail(msg: MsgDetails, row: Delivery, sender: Delivery, *, whole: bool) -> Delivery:
+    """Add to a verdict with a queue id what it means for its mail; `whole`: it judges the mail.
+
+    The verdict's recipient is the last one given, not "the" recipient: it stays out.
+    """
     if "queue_id" not in row:
         return row
-    mail: Delivery = {"table": "from", "queue_id": row["queue_id"]}
-    mail |= _pick(row, "sender", "verp_id", "protocol_name", "helo_name")
+    mail: Delivery = {"table": "from", "queue_id": row["queue_id"], **sender}
+    mail |= _pick(row, "protocol_name", "helo_name")
     action = row["action"]
     if action in REFUSALS:
         if whole:
@@ -215,7 +240,6 @@ def _with_mail(msg: MsgDetails, row: Delivery, *, whole: bool) -> Delivery:
         mail["held_at"] = msg["t"]
         if "reason" in row:
             mail["hold_reason"] = row["reason"]
-    row.pop("verp_id", None)
     return {**row, "also": [mail]}
 
 
@@ -224,7 +248,11 @@ def _verdict(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery | No
         return None
     row = _noqueue(msg, parsed, options)
     whole = row["daemon"] == "cleanup" or row.get("protocol_state") in WHOLE_MAIL
-    return _with_mail(msg, row, whole=whole)
+    return _with_mail(msg, row, _sender(parsed, options), whole=whole)
+
+
+def _proxy_verdict(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery | None:
+    return _noqueue(msg, parsed, options) if parsed["verdict"] == "proxy-reject" else None
 
 
 def _screening_busy(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
@@ -252,22 +280,18 @@ def _content_verdict(msg: MsgDetails, parsed: Parsed, options: Options) -> Deliv
         columns.pop("reason", None)
     else:
         columns["reason"] = reason
-    columns |= _origin_client(parsed["origin"])
-    row = _with_mail(msg, _noqueue(msg, columns, options), whole=True)
+    row = _noqueue(msg, columns, options)
+    row = _with_mail(msg, row, _sender(parsed, options), whole=True)
     row["also"][0].update(subject)
     return row
 
 
-def _origin_client(origin: str) -> Delivery:
-    """`name[address]:port` as columns; nothing for `local`."""
-    parts = relay_parts(origin)
-    names = {"relay_name": "client_name", "relay_address": "client_address"}
-    names["relay_port"] = "client_port"
-    return {names[name]: value for name, value in parts.items() if name in names}
-
-
-def _message_rejected(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
-    return _mail(parsed, accepted=False, reason=parsed["reason"])
+def _message_rejected(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery | None:
+    if "queue_id" not in parsed:
+        return None
+    daemon = msg["identifier"].rpartition("/")[2]
+    accepted = daemon in QUEUE_MANAGERS  # what they find unfit was in the queue
+    return _mail(parsed, accepted=accepted, reason=parsed["reason"])
 
 
 def _session_trouble(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery | None:
@@ -289,6 +313,7 @@ EXTRACT: dict[str, Extractor] = {
     "message_rejected": _message_rejected,
     "notification": _notification,
     "pickup": _pickup,
+    "proxy_verdict": _proxy_verdict,
     "queue_active": _queue_active,
     "released": _released,
     "removed": _removed,
@@ -298,6 +323,27 @@ EXTRACT: dict[str, Extractor] = {
     "session_trouble": _session_trouble,
     "verdict": _verdict,
 }
+
+
+@lru_cache(maxsize=65536)
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _errors(parsed: Parsed) -> list[str]:
+    """What is odd in a line whose row is made all the same."""
+    errors = [parsed["odd"]] if "odd" in parsed else []
+    if parsed["action"] == "delivery" and parsed["status"] not in STATUSES:
+        errors.append(f"status={parsed['status']} is not known")
+    for name in ("client_address", "relay_address"):
+        address = parsed.get(name, "unknown")
+        if address != "unknown" and not _is_address(address):
+            errors.append(f"{name} {address!r} is no IP address")
+    return errors
 
 
 def extract_delivery(
@@ -312,4 +358,4 @@ def extract_delivery(
     extract = EXTRACT.get(parsed["action"])
     if extract is None:
         return [], None
-    return [], extract(msg_details, parsed, options or Options())
+    return _errors(parsed), extract(msg_details, parsed, options or _DEFAULTS)

@@ -9,48 +9,53 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from journal_postfix.formats import (
-    ALL,
+from journal_postfix.fields import (
     DECIMALS,
     FIELDS,
     INTEGERS,
+    LEVELS,
+    PARTS,
     PATTERNS,
-    STATEMENTS,
     Statement,
 )
+from journal_postfix.formats import STATEMENTS
 from journal_postfix.messages import MsgDetails
 
 Parsed = dict[str, Any]
 
-LEVELS = ("warning", "error", "fatal", "panic")
 DEFAULT_SYSLOG_NAMES = ("postfix",)
 
 _PREFIXES = {"{queue_id}: ": "id", "NOQUEUE: ": "noqueue", "{queue_id|NOQUEUE}: ": "both"}
-_TOKEN = re.compile(r"\{(\w+)(?::(\w+))?\}|\\(.)|(.)", re.DOTALL)
+_TOKEN = re.compile(r"\{!([^{}]*)\}|\{(\w+)(?::(\w+))?\}|\\(.)|(.)", re.DOTALL)
+_PART = re.compile(r"\{([A-Z_]+)\}")
 _KEY = 3  # characters of the text that choose the statements to try
-_is_queue_id = re.compile(PATTERNS["queue_id"]).fullmatch
-_relay = re.compile(r"([^\[]+)\[([^\]]*)\](?::(\d+))?").fullmatch
+_FLAGS = re.DOTALL | re.ASCII
+_is_queue_id = re.compile(PATTERNS["queue_id"], _FLAGS).fullmatch
+_host_and_address = re.compile(r"([^\[]+)\[([^\]]*)\](?::([0-9]{1,5}))?", _FLAGS).fullmatch
 
 
 def _number(text: str) -> int | float:
     return int(text) if text.isdigit() else float(text)
 
 
-_CONVERT: dict[str, Callable[[str], Any]] = {
+Convert = Callable[[str], Any] | None
+_CONVERT: dict[str, Convert] = {
     **dict.fromkeys(INTEGERS, int),
     **dict.fromkeys(DECIMALS, _number),
 }
 
 
 class Rule(NamedTuple):
-    """A compiled statement: its action, the match function, and the fields to convert."""
+    """A compiled statement: its action, the match function, its fields, what is odd about it."""
 
     action: str
     match: Callable[[str], re.Match[str] | None]
-    convert: tuple[tuple[str, Callable[[str], Any]], ...]
+    fields: tuple[tuple[str, Convert], ...]
+    finish: Callable[[Parsed], None] | None
+    odd: str
 
 
 Rules = dict[str, tuple[Rule, ...]]  # by the first characters of the text; '' for the rest
@@ -64,19 +69,12 @@ class Route(NamedTuple):
     rules: dict[tuple[str, str], Rules]
 
 
-def pattern_of(template: str) -> str:
-    """The regular expression of a format (without its queue id), each field a named group."""
-    out = []
-    for name, kind, escaped, char in _TOKEN.findall(template):
-        if name == "_":
-            out.append(f"(?:{PATTERNS[kind]})")
-        elif name:
-            out.append(f"(?P<{name}>{PATTERNS[kind or FIELDS[name]]})")
-        elif char and char in "[]":
-            out.append("(?:" if char == "[" else ")?")
-        else:
-            out.append(re.escape(escaped or char))
-    return "".join(out)
+# --- the compiler ---------------------------------------------------------------------------
+
+
+def expanded(template: str) -> str:
+    """A format with its shared parts (`{CLIENT}`) put in."""
+    return _PART.sub(lambda match: PARTS[match[1]], template)
 
 
 def split_format(template: str) -> tuple[str, str]:
@@ -87,29 +85,108 @@ def split_format(template: str) -> tuple[str, str]:
     return "bare", template
 
 
+def kind_of(name: str, kind: str) -> str:
+    """The kind of text a hole `{name:kind}` or `{name}` takes."""
+    return kind or FIELDS.get(name, name)
+
+
+def pattern_of(template: str) -> str:
+    """The regular expression of a format (without its queue id), each field a named group."""
+    out = []
+    for _odd, name, kind, escaped, char in _TOKEN.findall(template):
+        if name:
+            group = "?:" if name == "_" else f"?P<{name}>"
+            out.append(f"({group}{PATTERNS[kind_of(name, kind)]})")
+        elif char and char in "[]":
+            out.append("(?:" if char == "[" else ")?")
+        else:
+            out.append(re.escape(escaped or char))
+    return "".join(out)
+
+
 def _starts(template: str) -> list[str]:
     """The first characters of every text a format can match; [''] where they are open."""
-    name, kind, _, _ = next(iter(_TOKEN.findall(template)))
+    _odd, name, kind, _, _ = _TOKEN.findall(template)[0]
     if not name:
         literal = re.match(r"(?:[^{}\[\]\\]|\\.)*", template)
         text = literal.group().replace("\\", "") if literal else ""
         return [text[:_KEY]] if len(text) >= _KEY else [""]
-    words = re.split(r"\|(?![^(]*\))", PATTERNS[kind or FIELDS[name]])
-    if all(re.fullmatch(r"[A-Za-z_ -]{3,}.*", word) and "(" not in word[:_KEY] for word in words):
+    words = re.split(r"\|(?![^(]*\))", PATTERNS[kind_of(name, kind)])
+    if all(re.match(r"[A-Za-z_ -]{3}", word) for word in words):
         return sorted({word[:_KEY] for word in words})
     return [""]
 
 
 def _rule(statement: Statement, template: str) -> Rule:
-    pattern = re.compile(pattern_of(template), re.DOTALL)
-    convert = tuple((name, _CONVERT[name]) for name in pattern.groupindex if name in _CONVERT)
-    return Rule(statement.action, pattern.fullmatch, convert)
+    odd = "".join(token[0] for token in _TOKEN.findall(template))
+    pattern = re.compile(pattern_of(template), _FLAGS)
+    names = sorted(pattern.groupindex, key=pattern.groupindex.__getitem__)
+    fields = tuple((name, _CONVERT.get(name)) for name in names)
+    finish = _FINISH.get(statement.action)
+    if finish is None and "relay" in names:
+        finish = _finish_relay
+    return Rule(statement.action, pattern.fullmatch, fields, finish, odd)
+
+
+# --- elements within elements ---------------------------------------------------------------
+
+
+@lru_cache(maxsize=65536)
+def relay_parts(relay: str) -> Parsed:
+    """The elements of `relay=` (`host[address]:port`, `host[path]`); {} for a service's name.
+
+    The dict is shared: copy what is needed.
+    """
+    match = _host_and_address(relay)
+    if match is None:
+        return {}
+    name, inside, port = match.groups()
+    parts: Parsed = {"relay_name": name}
+    parts["relay_path" if "/" in inside else "relay_address"] = inside
+    if port:
+        parts["relay_port"] = int(port)
+    return parts
+
+
+def _finish_relay(parsed: Parsed) -> None:
+    parsed.update(relay_parts(parsed["relay"]))
+
+
+def _finish_delivery(parsed: Parsed) -> None:
+    parsed.update(relay_parts(parsed["relay"]))
+    reason = parsed.get("reason")
+    if reason is None:
+        parsed["odd"] = "the record has no reason"
+    elif reason.endswith(")"):
+        parsed["reason"] = reason[:-1]
+    else:
+        parsed["odd"] = "the record is cut"
+
+
+def _finish_disconnect(parsed: Parsed) -> None:
+    for command in parsed.pop("commands").split():
+        name, _, count = command.partition("=")
+        parsed["cmd_" + name if name != "commands" else name] = count
+
+
+def _finish_content(parsed: Parsed) -> None:
+    for name, value in relay_parts(parsed["origin"]).items():
+        parsed[name.replace("relay_", "client_")] = value
+
+
+_FINISH: dict[str, Callable[[Parsed], None]] = {
+    "content_verdict": _finish_content,
+    "delivery": _finish_delivery,
+    "disconnect": _finish_disconnect,
+}
+
+# --- the rules of a daemon -------------------------------------------------------------------
 
 
 def _compile() -> list[tuple[tuple[str, ...], str, str, list[str], Rule]]:
     rows = []
     for statement in STATEMENTS:
-        place, template = split_format(statement.format)
+        place, template = split_format(expanded(statement.format))
         rule = _rule(statement, template)
         places = ("id", "noqueue") if place == "both" else (place,)
         rows += [
@@ -119,23 +196,23 @@ def _compile() -> list[tuple[tuple[str, ...], str, str, list[str], Rule]]:
 
 
 _COMPILED = _compile()
+_DAEMONS = frozenset(daemon for statement in STATEMENTS for daemon in statement.daemons)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _rules_of(daemon: str) -> dict[tuple[str, str], Rules]:
     """The rules of one daemon by (level, place), each by the first characters of the text."""
     tables: dict[tuple[str, str], dict[str, list[Rule]]] = {}
     for daemons, place, level, starts, rule in _COMPILED:
-        if daemons is ALL or daemon in daemons:
-            table = tables.setdefault((level, place), {"": []})
-            for start in starts:
-                table.setdefault(start, list(table[""])).append(rule)
-            if starts == [""]:
-                for key in table:
-                    if key:
-                        table[key].append(rule)
+        if daemons and daemon not in daemons:
+            continue
+        table = tables.setdefault((level, place), {"": []})
+        for start in starts:
+            table.setdefault(start, list(table[""]))
+        for start in table if starts == [""] else starts:
+            table[start].append(rule)
     return {
-        where: {key: tuple(rules) for key, rules in table.items()}
+        where: {start: tuple(rules) for start, rules in table.items()}
         for where, table in tables.items()
     }
 
@@ -150,42 +227,10 @@ def route(identifier: str, syslog_names: tuple[str, ...] = DEFAULT_SYSLOG_NAMES)
     if not slash or not daemon:
         return None
     for name in syslog_names:
-        if identifier.startswith(name) and identifier[len(name)] in "/-":
-            return Route(syslog_name, daemon, _rules_of(daemon))
+        if identifier.startswith((name + "/", name + "-")):
+            known = daemon if daemon in _DAEMONS else ""
+            return Route(syslog_name, daemon, _rules_of(known))
     return None
-
-
-@lru_cache(maxsize=65536)
-def relay_parts(relay: str) -> Parsed:
-    """The elements of `relay=` (`host[address]:port`, `host[path]`, a service): a fresh view."""
-    match = _relay(relay)
-    if match is None:
-        return {}
-    name, inside, port = match.groups()
-    parts: Parsed = {"relay_name": name}
-    parts["relay_path" if "/" in inside else "relay_address"] = inside
-    if port:
-        parts["relay_port"] = int(port)
-    return parts
-
-
-def _finish_delivery(parsed: Parsed) -> None:
-    parsed.update(relay_parts(parsed["relay"]))
-    reason = parsed.get("reason")
-    if reason is not None and reason.endswith(")"):  # a record cut at the line limit has none
-        parsed["reason"] = reason[:-1]
-
-
-def _finish_disconnect(parsed: Parsed) -> None:
-    for command in parsed.pop("commands").split():
-        name, _, count = command.partition("=")
-        parsed["cmd_" + name if name != "commands" else name] = count
-
-
-_FINISH: dict[str, Callable[[Parsed], None]] = {
-    "delivery": _finish_delivery,
-    "disconnect": lambda parsed: _finish_disconnect(parsed) if "commands" in parsed else None,
-}
 
 
 def _matched(rules: Rules | None, text: str) -> Parsed | None:
@@ -195,15 +240,13 @@ def _matched(rules: Rules | None, text: str) -> Parsed | None:
         match = rule.match(text)
         if match is not None:
             parsed: Parsed = {"action": rule.action}
-            for name, value in match.groupdict().items():
+            for (name, convert), value in zip(rule.fields, match.groups(), strict=True):
                 if value is not None:
-                    parsed[name] = value
-            for name, convert in rule.convert:
-                if name in parsed:
-                    parsed[name] = convert(parsed[name])
-            finish = _FINISH.get(rule.action)
-            if finish is not None:
-                finish(parsed)
+                    parsed[name] = value if convert is None else convert(value)
+            if rule.odd:
+                parsed["odd"] = rule.odd
+            if rule.finish is not None:
+                rule.finish(parsed)
             return parsed
     return None
 
@@ -213,32 +256,35 @@ def _labelled(text: str) -> tuple[str, str]:
     return (label, rest) if colon and label in LEVELS else ("info", text)
 
 
-def _parse_text(rules: dict[tuple[str, str], Rules], text: str) -> Parsed | None:
-    level, text = _labelled(text) if text[:1] in ("w", "e", "f", "p") else ("info", text)
+def _with_id(rules: dict[tuple[str, str], Rules], level: str, text: str) -> Parsed | None:
     head, colon, rest = text.partition(": ")
-    parsed = None
-    if colon:
-        if head == "NOQUEUE":
-            parsed = _matched(rules.get((level, "noqueue")), rest)
-        elif _is_queue_id(head):
-            parsed = _matched(rules.get((level, "id")), rest)
-            if parsed is not None:
-                parsed["queue_id"] = head
-    if parsed is None:
-        parsed = _matched(rules.get((level, "bare")), text)
+    if not colon:
+        return None
+    if head == "NOQUEUE":
+        return _matched(rules.get((level, "noqueue")), rest)
+    if not _is_queue_id(head):
+        return None
+    parsed = _matched(rules.get((level, "id")), rest)
+    if parsed is not None:
+        parsed["queue_id"] = head
+    return parsed
+
+
+def _parse_text(rules: dict[tuple[str, str], Rules], text: str) -> Parsed | None:
+    level, text = _labelled(text) if text[:1] in "wefp" else ("info", text)
+    parsed = _with_id(rules, level, text) or _matched(rules.get((level, "bare")), text)
     if parsed is not None and level != "info":
         parsed["level"] = level
     return parsed
 
 
-def parse(
-    msg_details: MsgDetails, syslog_names: tuple[str, ...] = DEFAULT_SYSLOG_NAMES
-) -> Parsed:
+def parse(msg_details: MsgDetails, syslog_names: tuple[str, ...] = DEFAULT_SYSLOG_NAMES) -> Parsed:
     """Every syntactic element of one log text, under Postfix's names; never raises.
 
     Always has `action`: the statement's name, `unknown` for a Postfix statement that is not
     recognised (the text is then in `text`), `foreign` for a line that is not Postfix's. Numbers
-    are int or float, everything else is str. A severity label gives `level`.
+    are int or float, everything else is str. A severity label gives `level`; `odd` says what is
+    strange about a line (it is cut, an address is not quoted).
     """
     found = route(msg_details["identifier"], syslog_names)
     if found is None:
