@@ -27,9 +27,9 @@ PASSED_OVER_DELAY = 30.0
 
 
 class Gap(NamedTuple):
-    """A time of a source (a machine, a file) from which lines may be missing, and why."""
+    """A time of a machine (its id, or a log file's path) of which lines may be missing, and why."""
 
-    source: str
+    machine: str
     begin: datetime | None
     end: datetime | None
     why: str

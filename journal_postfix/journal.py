@@ -25,6 +25,8 @@ from journal_postfix.following import Gap, Stop, Waiter, follow, is_stopped
 from journal_postfix.journalfiles import check_readable
 from journal_postfix.messages import InputError, MsgDetails, Position
 
+__all__ = ["Gap", "JournalSet", "iter_journal_messages_follow", "iter_journal_messages_since"]
+
 try:
     from systemd import journal as systemd_journal
 except ImportError:  # not on every machine where log files are read

@@ -23,6 +23,8 @@ from journal_postfix.loglines import LineSplitter
 from journal_postfix.messages import InputError, MsgDetails, Position
 from journal_postfix.stamps import Clock, checked_year, checked_zone
 
+__all__ = ["FollowedFile", "Gap", "iter_logfile_follow"]
+
 LOOK = 0.5
 """Seconds between two looks at a file."""
 
