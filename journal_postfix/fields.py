@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-#: Patterns by kind, of ASCII classes. None nests repetitions that could share a character, so
+#: Patterns by kind, of ASCII classes; `integer`, `code` and `decimal` become numbers. None nests repetitions that could share a character, so
 #: matching is linear in the length of the text.
 PATTERNS = {
     # external form: a local part with special characters is quoted
@@ -30,7 +30,6 @@ PATTERNS = {
     "broken": r"lost connection|conversation",
     "certificate": r"Anonymous|Untrusted|Trusted|Verified",
     "code": r"[2-5]\d\d",
-    "colon": r":? ",
     "command_counts": r"(?: [a-z]+=\d+(?:/\d+)?)*",
     "compatible": r"using|running with",
     "content_action": (
@@ -48,7 +47,6 @@ PATTERNS = {
     "helo": r'[^<>()\\";@\s]*',
     "hex": r"[0-9A-Fa-fx:]+",
     "host": r"[^\s\[\]<>(),;]+",
-    "inside": r"[^\[\]]*",
     "integer": r"\d{1,18}",
     # internal form: nothing is quoted, the first text that looks like the end is taken for it
     "internal_orig_to": r"(?>.*?(?=>, relay=[^\s,]+, (?:delay|conn_use)=))",
@@ -85,7 +83,6 @@ PATTERNS = {
     "reject": r"reject",
     "relay": r"[^\s,]+",
     "replied": r"said|refused to talk to me",
-    "reply": r"[2-5]\d\d[ -].*",
     "requiretls": r"Sender requested REQUIRETLS, but .*",
     "sasl_trouble": r"failure|problem",
     "screening": (
@@ -121,7 +118,6 @@ PATTERNS = {
 
 #: Fields whose kind is not their own name: the kind of text each holds.
 FIELDS = {
-    "action_text": "any",
     "algorithm_bits": "integer",
     "bytes": "integer",
     "child_pid": "integer",
@@ -185,10 +181,6 @@ FIELDS = {
     "uid": "integer",
     "version": "nonblank",
 }
-
-#: Fields that are numbers; the others stay text.
-INTEGERS = frozenset(name for name, kind in FIELDS.items() if kind in ("integer", "code"))
-DECIMALS = frozenset(name for name, kind in FIELDS.items() if kind == "decimal")
 
 #: Parts of formats that several statements share.
 PARTS = {

@@ -12,15 +12,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from journal_postfix.fields import (
-    DECIMALS,
-    FIELDS,
-    INTEGERS,
-    LEVELS,
-    PARTS,
-    PATTERNS,
-    Statement,
-)
+from journal_postfix.fields import FIELDS, LEVELS, PARTS, PATTERNS, Statement
 from journal_postfix.formats import STATEMENTS
 from journal_postfix.messages import MsgDetails
 
@@ -42,15 +34,13 @@ def _number(text: str) -> int | float:
 
 
 Convert = Callable[[str], Any] | None
-_CONVERT: dict[str, Convert] = {
-    **dict.fromkeys(INTEGERS, int),
-    **dict.fromkeys(DECIMALS, _number),
-}
+_CONVERT: dict[str, Convert] = {"code": int, "decimal": _number, "integer": int}  # by kind
 
 
 class Rule(NamedTuple):
-    """A compiled statement: its action, the match function, its fields, what is odd about it."""
+    """A compiled statement: the match function, the fields in it, what is odd about its lines."""
 
+    statement: Statement
     action: str
     match: Callable[[str], re.Match[str] | None]
     fields: tuple[tuple[str, Convert], ...]
@@ -118,14 +108,21 @@ def _starts(template: str) -> list[str]:
 
 
 def _rule(statement: Statement, template: str) -> Rule:
-    odd = "".join(token[0] for token in _TOKEN.findall(template))
-    pattern = re.compile(pattern_of(template), _FLAGS)
-    names = sorted(pattern.groupindex, key=pattern.groupindex.__getitem__)
-    fields = tuple((name, _CONVERT.get(name)) for name in names)
+    tokens = _TOKEN.findall(template)
+    kinds = {name: kind_of(name, kind) for _odd, name, kind, _, _ in tokens if name}
+    kinds.pop("_", None)
+    fields = tuple((name, _CONVERT.get(kind)) for name, kind in kinds.items())
     finish = _FINISH.get(statement.action)
-    if finish is None and "relay" in names:
+    if finish is None and "relay" in kinds:
         finish = _finish_relay
-    return Rule(statement.action, pattern.fullmatch, fields, finish, odd)
+    return Rule(
+        statement,
+        statement.action,
+        re.compile(pattern_of(template), _FLAGS).fullmatch,
+        fields,
+        finish,
+        "".join(token[0] for token in tokens),
+    )
 
 
 # --- elements within elements ---------------------------------------------------------------
