@@ -12,7 +12,7 @@ from threading import Event
 from journal_postfix.batch import Batch
 from journal_postfix.config import Config
 from journal_postfix.database import ConnectionFailed, Error, is_transient
-from journal_postfix.messages import Position
+from journal_postfix.messages import InputError, Position
 from journal_postfix.writer import Mark, Source, Writer
 
 log = logging.getLogger("journal_postfix")
@@ -96,6 +96,12 @@ class Committer:
     def _source(self, position: Position) -> Source:
         key = (position.kind, position.identity)
         if key not in self.writer.sources:
-            begin = position._replace(position="", digest="", t=None)
-            self.writer.sources[key] = self.writer.new_source(begin)
+            self.writer.sources[key] = self._begun(position)
         return self.writer.sources[key]
+
+    def _begun(self, position: Position) -> Source:
+        """A source that is stored for the first time; nobody else may begin it meanwhile."""
+        self.writer.hold(position.kind, position.identity)
+        if position.kind == "journal" and self.writer.find_sources("journal", position.identity):
+            raise InputError(f"another journal-postfix has just read {position.name}: start again")
+        return self.writer.new_source(position._replace(position="", digest="", t=None))
