@@ -41,7 +41,8 @@ def samples_of(path: Path) -> list[Sample]:
         assert msg is not None
         if msg["identifier"]:
             *_, why, expected = above
-            assert why.startswith("# ") and expected.startswith(EXPECTED), msg["message"]
+            assert why.startswith("# "), msg["message"]
+            assert expected.startswith(EXPECTED), msg["message"]
             wanted = json.loads(expected.removeprefix(EXPECTED)) or {}
             found.append(Sample(f"{path.stem}-{len(found) + 1}", why, wanted, msg))
             above = []
