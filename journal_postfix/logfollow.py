@@ -54,7 +54,8 @@ class FollowedFile:
     ``stored`` are the positions of files read before. Where the file that was read last has been
     renamed since, what is left of it and of newer ones comes first. ``year`` and ``timezone`` as
     for ``iter_logfile_messages``; a stamp in the future is not an error here. ``gaps`` are the
-    times of which lines are missing. InputError where the file cannot be opened.
+    times of which lines are missing; ``resumed`` is the stored position reading went on behind.
+    InputError where the file cannot be opened.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class FollowedFile:
         zone = checked_zone(timezone)
         year = checked_year(year)
         self.gaps: list[Gap] = []
+        self.resumed: Position | None = None
         self._path = Path(filepath).absolute()
         self._input = StandardInput() if os.fspath(filepath) == STANDARD_INPUT else None
         self._stored = [one for one in stored if one.kind == "file" and one.position]
@@ -92,10 +94,11 @@ class FollowedFile:
         return files[-1:]
 
     def _is_resumed(self, logfile: LogFile) -> bool:
-        return any(
-            one.identity == logfile.identity and logfile.resume(int(one.position), one.digest)
-            for one in self._stored
-        )
+        for one in self._stored:
+            if one.identity == logfile.identity and logfile.resume(int(one.position), one.digest):
+                self.resumed = one
+                return True
+        return False
 
     def _rotated(self) -> Iterator[LogFile]:
         """Yield the older files of this name, the newest first."""

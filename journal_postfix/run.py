@@ -11,17 +11,18 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from threading import Event, Thread
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from journal_postfix.collect import Collector, Debug
 from journal_postfix.commit import Committer
 from journal_postfix.config import Config, uids_of
+from journal_postfix.following import Gap
 from journal_postfix.journal import (
-    Gap,
     JournalSet,
     iter_journal_messages_follow,
     iter_journal_messages_since,
 )
+from journal_postfix.logfollow import FollowedFile, iter_logfile_follow
 from journal_postfix.messages import MsgDetails, Position
 from journal_postfix.retention import clean_regularly
 from journal_postfix.writer import Source, Writer
@@ -91,10 +92,11 @@ def run(
     try:
         if not how.once:
             _clean_beside(config, writer.dsn, stop)
+        service = Service(config, committer, collector, stop, how)
         if how.file is None:
-            _run_journal(config, committer, collector, stop, how)
+            _run_journal(service)
         else:
-            _run_file(how.file, config, committer, collector, stop, how)
+            _run_file(service, how.file)
     finally:
         writer.close()
     log.info("stopped after %d lines of Postfix", committer.lines)
@@ -106,57 +108,126 @@ def _clean_beside(config: Config, dsn: str, stop: Event) -> None:
     Thread(target=clean_regularly, args=arguments, daemon=True, name="clean").start()
 
 
-def _run_journal(
-    config: Config, committer: Committer, collector: Collector, stop: Event, how: How
-) -> None:
-    writer = committer.writer
-    stored: list[Source] = []
-
-    def take_stored() -> None:
-        stored[:] = writer.sources_of_kind("journal")
-        for source in stored:
-            writer.hold(source.kind, source.identity)
-
-    if not committer.attempt(take_stored):
-        return
-    writer.sources.update({(source.kind, source.identity): source for source in stored})
+def _run_journal(service: Service) -> None:
+    """Read the journal of each machine behind its stored position, then follow."""
+    for source in service.take_stored("journal"):
+        service.go_on(source)
+    stored = service.take_stored("journal")  # again: now nobody else moves them
+    for source in stored:
+        service.go_on(source)
+    config = service.config
     journal = JournalSet(
         config.journal_directory,
         syslog_names=config.syslog_names,
         units=config.journal_units,
         trusted_uids=uids_of(config.journal_trusted_uids),
-        stored=[Position(*source[1:]) for source in stored],
+        stored=[_position(source) for source in stored],
     )
     try:
-        told = 0
-
-        def positions() -> list[Position]:
-            nonlocal told
-            for gap in journal.gaps[told:]:
-                log.warning("the journal of %s lost entries: %s", gap.machine, gap.why)
-                collector.batch.gaps.append(_gap(gap))
-            told = len(journal.gaps)
-            return journal.positions()
-
-        messages = iter_journal_messages_since(journal, stop)
-        run_loop(messages, positions, collector, committer)
-        if how.once or stop.is_set():
-            return
-        log.info("caught up after %d lines of Postfix, following the journal", committer.lines)
-        follow = iter_journal_messages_follow(
-            journal, stop, config.journal_poll_interval, config.max_delay_before_commit
-        )
-        run_loop(follow, positions, collector, committer)
+        service.loop(journal, iter_journal_messages_since(journal, service.stop))
+        if not service.is_done():
+            service.loop(
+                journal,
+                iter_journal_messages_follow(
+                    journal,
+                    service.stop,
+                    config.journal_poll_interval,
+                    config.max_delay_before_commit,
+                ),
+            )
     finally:
         journal.close()
+
+
+def _run_file(service: Service, path: str) -> None:
+    """Read a log file behind its stored position, then follow it across rotation."""
+    stored = service.take_stored("file")
+    config, how = service.config, service.how
+    positions = [_position(source) for source in stored]
+    followed = FollowedFile(path, how.year, how.timezone, positions)
+    if followed.resumed is not None:
+        service.go_on(stored[positions.index(followed.resumed)])
+    try:
+        if path != "-":
+            service.loop(followed, ((False, msg) for msg in followed.new_messages()))
+        if path == "-" or not service.is_done():
+            service.loop(
+                followed,
+                iter_logfile_follow(
+                    followed,
+                    service.stop,
+                    config.journal_poll_interval,
+                    config.max_delay_before_commit,
+                ),
+            )
+    finally:
+        followed.close()
+
+
+def _position(source: Source) -> Position:
+    return Position(*source[1:])
+
+
+class Readable(Protocol):
+    """What JournalSet and FollowedFile have in common."""
+
+    @property
+    def gaps(self) -> Sequence[Gap]:
+        """Times of which entries are missing, found so far."""
+
+    def positions(self) -> list[Position]:
+        """The positions that moved since this was last asked."""
+
+
+class Service:
+    """What the two ways of `run` share: the writer, the collector, and when to end."""
+
+    def __init__(
+        self, config: Config, committer: Committer, collector: Collector, stop: Event, how: How
+    ) -> None:
+        self.config = config
+        self.committer = committer
+        self.collector = collector
+        self.stop = stop
+        self.how = how
+        self._gaps_told = 0
+
+    def take_stored(self, kind: str) -> list[Source]:
+        """The stored sources of a kind; none where stopped while the database was away."""
+        stored: list[Source] = []
+
+        def take() -> None:
+            stored[:] = self.committer.writer.sources_of_kind(kind)
+
+        self.committer.attempt(take)
+        return stored
+
+    def go_on(self, source: Source) -> None:
+        """Read this source from now on, and nobody else."""
+        writer = self.committer.writer
+        self.committer.attempt(lambda: writer.hold(source.kind, source.identity))
+        writer.sources[source.kind, source.identity] = source
+
+    def is_done(self) -> bool:
+        """Tell whether catching up was all that was asked for."""
+        if self.how.once or self.stop.is_set():
+            return True
+        log.info("caught up after %d lines of Postfix, following", self.committer.lines)
+        return False
+
+    def loop(self, source: Readable, messages: Messages) -> None:
+        """Run the loop on messages of a source, gaps included."""
+
+        def positions() -> list[Position]:
+            for gap in source.gaps[self._gaps_told :]:
+                log.warning("entries of the log are missing: %s", gap.why)
+                self.collector.batch.gaps.append(_gap(gap))
+            self._gaps_told = len(source.gaps)
+            return source.positions()
+
+        run_loop(messages, positions, self.collector, self.committer)
 
 
 def _gap(gap: Gap) -> dict[str, object]:
     times = {"t_from": gap.begin, "t_to": gap.end}
     return {**times, "mta": None, "lost": None, "reason": gap.why}
-
-
-def _run_file(
-    path: str, config: Config, committer: Committer, collector: Collector, stop: Event, how: How
-) -> None:
-    raise NotImplementedError
