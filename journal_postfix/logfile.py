@@ -107,9 +107,14 @@ class LogFile:
         return max(int(given), self.resumed, self._text.passed)
 
     @property
+    def line_number(self) -> int:
+        """Number of the last line given, counted from the beginning of the text."""
+        return self._text.lines(self.offset)
+
+    @property
     def lines_read(self) -> int:
-        """Lines given."""
-        return self._text.lines(self.offset) - self._lines_before
+        """Lines given, those before a position resumed at not counted."""
+        return self.line_number - self._lines_before
 
     @property
     def identity(self) -> str:
@@ -291,10 +296,7 @@ def iter_messages(
                 logfile.last = msg
                 yield False, msg
     except StampError as error:
-        raise InputError(
-            f"{logfile.name}, line {logfile.lines_read + 1}: {error}; "
-            "give the year of the file's first line with --year"
-        ) from None
+        raise InputError(f"{logfile.name}, line {logfile.line_number + 1}: {error}") from None
 
 
 def _is_odd(block: bytes) -> bool:

@@ -157,7 +157,7 @@ class Clock(dict[str, datetime]):
         if not self._is_future(t):
             return t
         if not self._live:
-            raise StampError(f"the time {stamp} lies in the future")
+            raise StampError(f"the time {stamp} lies in the future; is this machine's clock right?")
         return self._now()
 
     def _is_future(self, t: datetime) -> bool:
@@ -190,7 +190,10 @@ class Clock(dict[str, datetime]):
             if naive is None or self._is_future(self._utc(naive, 0)):
                 if not self._live:
                     year = above.next(month, day).year
-                    raise StampError(f"{stamp!r} in {year} lies in the future or does not exist")
+                    raise StampError(
+                        f"{stamp!r} in {year} lies in the future or does not exist; "
+                        "give the year of the file's first line with --year"
+                    )
                 naive = None
         naive = naive or self._latest(month, day, hour, minute)
         self._day = YearDay(naive.year, month, day, True)
