@@ -205,10 +205,10 @@ PARTS = {
         " from=<{sender}>[ to=<{recipient}>][ proto={protocol_name}][ helo=<{helo_name}>]"
     ),
     "SMTP_REPLY": "[ {reply_code}][{_:separator}{dsn}]",
-    # global/log_adhoc.c
+    # global/log_adhoc.c; delays since 2.3, dsn since 2.3, tls since 3.11
     "TIMES": (
-        "[, conn_use={conn_use}], delay={delay}, delays={delay_before_qmgr}/{delay_in_qmgr}"
-        "/{delay_conn_setup}/{delay_transmission}[, tls={tls}], dsn={dsn}, status={status}"
+        "[, conn_use={conn_use}], delay={delay}[, delays={delay_before_qmgr}/{delay_in_qmgr}"
+        "/{delay_conn_setup}/{delay_transmission}][, tls={tls}][, dsn={dsn}], status={status}"
     ),
     # tls/tls_misc.c, tls_log_summary()
     "CIPHER": (

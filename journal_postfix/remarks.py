@@ -12,7 +12,7 @@ REMARKS = statements(r"""
 connect SESSION connect from {CLIENT}
 disconnect SESSION disconnect from {CLIENT}{commands}[ notes={notes}]
 session_trouble qmqpd {queue_id|NOQUEUE}: {CLIENT}: {trouble} while {phase:any}
-pipelining smtpd improper command pipelining after {protocol_state} from {CLIENT}: {input}
+pipelining smtpd improper command pipelining after {protocol_state} from {CLIENT}[:[ {input}]]
 replacing_command smtpd {CLIENT}: replacing command "{old_command:any}" with "{new_command:quoted}"
 replacing_command postscreen \[{client_address}\][:]{client_port}: replacing command "{old_command:any}" with "{new_command:quoted}"
 discarding_ehlo smtpd,SMTP discarding EHLO keywords: {keywords:any}
@@ -55,6 +55,7 @@ tls_state TLS {what:ssl}:{text}
 tls_dump TLS {offset:dump_offset} {text}
 tls_dump TLS {what:dump} {address:hex} {text}
 tls_disabled TLS cannot load Certification Authority data, CAfile="{path:quoted}": {text}
+tls_engine TLS initializing the {side:word}-side TLS engine
 tls_disabled TLS cannot set default OpenSSL certificate verification paths: {text}
 tlsrpt SMTP TLSRPT: status={tlsrpt_status:word}, domain={domain}, receiving_mx={relay}[, failure_type={failure_type:token}][, failure_reason={failure_reason:any}]
 # --- postscreen/postscreen.c, postscreen_early.c, postscreen_smtpd.c; dnsblog; tlsproxy -------
@@ -104,8 +105,8 @@ statistics scache statistics: start interval {at:any}
 statistics scache statistics: {kind:word} lookup hits={hits:integer} miss={miss:integer} success={success:nonblank}
 statistics scache statistics: max simultaneous domains={domains:integer} addresses={addresses:integer} connection={connections:integer}
 # --- the system: master/master.c, postfix-script, postlog, tlsmgr, nbdb_reindexd ---------------
-daemon_started master daemon started -- version {version}, configuration {config_dir:any}
-reload master reload -- version {version}, configuration {config_dir:any}
+daemon_started master daemon started[ -- version {version}, configuration {config_dir:any}]
+reload master reload[ -- version {version},] configuration {config_dir:any}
 terminating master terminating on signal {signal}
 master master {text:master_word}
 master master ignoring status update from child pid {child_pid} generation {generation:integer}
@@ -114,11 +115,13 @@ script postfix-script,postfix {text:script}
 postlog postlog {text}
 tlsmgr tlsmgr cannot read from entropy device {path}: {error}
 tlsmgr tlsmgr lost connection to EGD server {path:nonblank} -- {text}
+tlsmgr tlsmgr open {role:word} TLS cache {table}
+tlsmgr tlsmgr exiting to reopen external entropy source {path:nonblank}
 tlsmgr tlsmgr TLS support is not compiled in -- {text}
 reindex nbdb_reindexd target file '{path:unquoted}' {text}
 reindex nbdb_reindexd successfully executed '{command:unquoted}' as uid {uid}
 # --- libraries ------------------------------------------------------------------------------------
-cache_cleanup * cache {table} {mode:word} cleanup: retained={retained} dropped={dropped} entries
+cache_cleanup * cache {table} {mode:word} cleanup: retained={retained} dropped={dropped} entries[={entries:integer}]
 table_changed * table {table:lazy} has changed -{text}
 database_limit * database {table}: using size limit {size} after {text}
 database_closed * close database {path}: {error}
