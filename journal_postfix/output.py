@@ -35,7 +35,11 @@ def visible(value: Any) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+    if len(text) <= _WIDEST:
+        return text
+    if text.startswith("/"):  # of a path the end tells most
+        return "…" + text[1 - _WIDEST :]
+    return text[: _WIDEST - 1] + "…"
 
 
 def as_table(rows: Rows) -> str:

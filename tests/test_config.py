@@ -1,0 +1,104 @@
+"""The configuration file: defaults, every kind of mistake, where values come from."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from journal_postfix.config import KEYS, Config, config_from, load
+from journal_postfix.messages import UsageError
+
+DOCS = Path(__file__).parent.parent / "docs" / "configuration.rst"
+
+
+def test_an_empty_file_is_all_defaults() -> None:
+    """Every key may be left out."""
+    assert config_from(None, "main.yml") == Config()
+
+
+def test_nested_keys() -> None:
+    """Sections of the file become fields."""
+    tree = {
+        "journal": {"directory": "/var/log/journal/remote", "trusted_uids": [0, "postfix"]},
+        "retention": {"delivery": {"delete": 5}, "noqueue": {"pseudonymise": 0, "delete": 2}},
+    }
+    config = config_from(tree, "main.yml")
+    assert config.journal_directory == "/var/log/journal/remote"
+    assert config.journal_trusted_uids == (0, "postfix")
+    assert (config.retention_delivery_delete, config.retention_noqueue_delete) == (5, 2)
+
+
+@pytest.mark.parametrize(
+    ("tree", "words"),
+    [
+        ({"dns": "x"}, ["main.yml", "unknown key dns", "dsn"]),
+        ({"journal": {"folder": "x"}}, ["journal.folder", "journal.directory"]),
+        ({"journal": "x"}, ["journal", "mapping"]),
+        (["x"], ["mapping"]),
+        ({"max_messages_per_commit": 0}, ["max_messages_per_commit", "from 1", "0"]),
+        ({"max_messages_per_commit": True}, ["max_messages_per_commit"]),
+        ({"max_delay_before_commit": "1s"}, ["max_delay_before_commit", "seconds"]),
+        ({"store_subject": "yes please"}, ["store_subject", "true or false"]),
+        ({"syslog_names": []}, ["syslog_names", "list"]),
+        ({"syslog_names": "postfix"}, ["syslog_names", "list"]),
+        ({"mta_names": ["mx1"]}, ["mta_names", "mapping"]),
+        ({"retention": {"delivery": {"delete": -1}}}, ["retention.delivery.delete", "days"]),
+        ({"retention": {"noqueue": {"pseudonymise": 3}}}, ["retention.noqueue.pseudonymise"]),
+        ({"verp_patterns": ["(unclosed"]}, ["verp_patterns"]),
+        ({"verp_patterns": ["no groups"]}, ["verp_patterns", "name"]),
+        ({"dsn": ""}, ["dsn"]),
+    ],
+)
+def test_a_mistake_names_file_key_and_what_is_allowed(tree: object, words: list[str]) -> None:
+    """Unknown keys and wrong values are usage errors that help."""
+    with pytest.raises(UsageError) as told:
+        config_from(tree, "main.yml")
+    for word in words:
+        assert word in str(told.value)
+
+
+def test_where_values_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An option wins over the environment, the environment over the file."""
+    file = tmp_path / "main.yml"
+    file.write_text("dsn: dbname=file\nmta: mx1.example.com\n")
+    monkeypatch.delenv("JOURNAL_POSTFIX_DSN", raising=False)
+    monkeypatch.setenv("JOURNAL_POSTFIX_CONFIG", str(file))
+    assert (load(None).dsn, load(None).mta) == ("dbname=file", "mx1.example.com")
+    monkeypatch.setenv("JOURNAL_POSTFIX_DSN", "dbname=environment")
+    assert load(None).dsn == "dbname=environment"
+    assert load(None, "dbname=option").dsn == "dbname=option"
+
+
+@pytest.mark.parametrize("text", ["a: [", "\x00", "a: b: c"])
+def test_a_file_that_is_not_yaml(tmp_path: Path, text: str) -> None:
+    """A broken file is named, in one line."""
+    file = tmp_path / "main.yml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=r"main\.yml: is not YAML") as told:
+        load(str(file))
+    assert "\n" not in str(told.value)
+
+
+def test_horizon_counts_days_by_the_clock() -> None:
+    """Retention keeps as many days as it says; 0 keeps everything."""
+    config = Config(retention_delivery_delete=30, retention_noqueue_delete=0)
+    horizon = config.horizon(datetime(2026, 11, 21, 0, 5, tzinfo=UTC))
+    assert (horizon.delivery, horizon.noqueue) == (date(2026, 10, 22), None)
+
+
+def test_host_names() -> None:
+    """One host keeps one name, whatever the log calls it."""
+    config = Config(mta_names={"mx1": "mx1.example.com"})
+    assert (config.mta_of("mx1"), config.mta_of("mx2")) == ("mx1.example.com", "mx2")
+    assert Config(mta="out").mta_of("mx1") == "out"
+
+
+def test_every_key_is_documented() -> None:
+    """docs/configuration.rst has a row for each key, and none for others."""
+    documented = set(re.findall(r"^([a-z_.]+) {2,}\S", DOCS.read_text(), re.MULTILINE)) - {"key"}
+    pseudonymise = {key for key in KEYS if key.endswith("pseudonymise")}
+    assert documented | pseudonymise == set(KEYS)
+    assert pseudonymise <= set(re.findall(r"``([a-z_.]+)``", DOCS.read_text()))
