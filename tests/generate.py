@@ -13,7 +13,7 @@ import argparse
 import itertools
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,15 +64,21 @@ def _traffic(world: World, log: Log) -> Story:
 def write(log: Log, form: str, folder: Path, *, split: bool, truth: bool = True) -> World:
     """Write a log into a folder: ``mixed`` or one file per host; give the played simulation."""
     world = simulate(log, truth=truth)
-    line_of = FORMATS[form](START)
-    with ExitStack() as stack:
-        files = [
-            stack.enter_context((folder / f"{name}.{SUFFIX[form]}").open("w", encoding="utf-8"))
-            for name in ([machine.name for machine in world.machines] if split else ["mixed"])
-        ]
-        for chunk in _chunks(world.run()):
-            _write_chunk(files, chunk, line_of, split=split)
+    write_lines(world, world.run(), form, folder, split=split)
     return world
+
+
+def write_lines(
+    world: World, lines: Iterable[Line], form: str, folder: Path, *, split: bool
+) -> None:
+    """Write the lines of a simulation into a folder, as ``write`` does."""
+    line_of = FORMATS[form](START)
+    names = [machine.name for machine in world.machines] if split else ["mixed"]
+    with ExitStack() as stack:
+        paths = [folder / f"{name}.{SUFFIX[form]}" for name in names]
+        files = [stack.enter_context(path.open("w", encoding="utf-8")) for path in paths]
+        for chunk in _chunks(iter(lines)):
+            _write_chunk(files, chunk, line_of, split=split)
 
 
 def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +16,15 @@ import generate
 import truth
 from generate import Log
 from traffic.ledger import Row
+from traffic.world import Line, World
 
 LOG = Log(lines=150_000, hosts=3, seed=20, shuffle=1.0)
 FILES = ("--year", str(generate.YEAR), "--timezone", "UTC")
 KEEP = {"pseudonymise": 0, "delete": 0}
 REMOTE = shutil.which("systemd-journal-remote", path="/usr/lib/systemd:/lib/systemd") or ""
+
+
+Played = tuple[World, list[Line]]
 
 
 class Written(NamedTuple):
@@ -33,8 +36,13 @@ class Written(NamedTuple):
 
 def written(folder: Path, log: Log, form: str, *, split: bool) -> Written:
     """Write a log into a new folder."""
+    world = generate.simulate(log)
+    return _written(folder, world, list(world.run()), form, split=split)
+
+
+def _written(folder: Path, world: World, lines: list[Line], form: str, *, split: bool) -> Written:
     folder.mkdir()
-    world = generate.write(log, form, folder, split=split)
+    generate.write_lines(world, lines, form, folder, split=split)
     files = sorted(str(path) for path in folder.iterdir())
     return Written(files, generate.true_rows(world, form))
 
@@ -62,12 +70,14 @@ def run(*command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def assert_true(dsn: str, rows: dict[str, list[Row]]) -> None:
-    """Hold a database against the truth; every line must have been recognised, too."""
+def assert_true(dsn: str, rows: dict[str, list[Row]]) -> truth.Tables:
+    """Hold a database against the truth, every line recognised; give what it holds."""
     assert truth.count(dsn) == {table: len(rows[table]) for table in rows}
-    differences = truth.differences(truth.load(dsn), rows)
+    found = truth.load(dsn)
+    differences = truth.differences(found, rows)
     assert not differences, "\n".join(differences)
     assert unrecognised(dsn) == []
+    return found
 
 
 def unrecognised(dsn: str) -> list[Any]:
@@ -79,41 +89,38 @@ def unrecognised(dsn: str) -> list[Any]:
     return found
 
 
-@pytest.fixture(scope="module", name="split_files")
-def _split_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Written]:
-    folder = tmp_path_factory.mktemp("truth")
-    yield written(folder / "split", LOG, "traditional", split=True)
-    shutil.rmtree(folder)
+@pytest.fixture(scope="module", name="played")
+def _played() -> Played:
+    world = generate.simulate(LOG)
+    return world, list(world.run())
 
 
-def test_files_of_each_host(split_files: Written, dsn: str, tmp_path: Path) -> None:
+def test_files_of_each_host(played: Played, dsn: str, tmp_path: Path) -> None:
     """Three hosts' shuffled syslog files give exactly the true rows, and given again no others."""
-    load = [*configured(tmp_path, dsn), "backfill", *FILES, *split_files.files]
+    log = _written(tmp_path / "split", *played, "traditional", split=True)
+    load = [*configured(tmp_path, dsn), "backfill", *FILES, *log.files]
     run(*load)
-    assert_true(dsn, split_files.rows)
-    before = truth.load(dsn)
+    found = assert_true(dsn, log.rows)
     run(*load)
-    assert truth.load(dsn) == before
+    assert truth.load(dsn) == found
 
 
-def test_one_file_of_all_hosts(dsn: str, tmp_path: Path) -> None:
+def test_one_file_of_all_hosts(played: Played, dsn: str, tmp_path: Path) -> None:
     """One shuffled ISO file in which three hosts write gives exactly the true rows."""
-    log = written(tmp_path / "mixed", LOG, "iso", split=False)
+    log = _written(tmp_path / "mixed", *played, "iso", split=False)
     load = [*configured(tmp_path, dsn), "backfill", *log.files]
     run(*load)
-    assert_true(dsn, log.rows)
-    before = truth.load(dsn)
+    found = assert_true(dsn, log.rows)
     run(*load)
-    assert truth.load(dsn) == before
+    assert truth.load(dsn) == found
 
 
-def test_journals_of_each_host(dsn: str, tmp_path: Path) -> None:
+def test_journals_of_each_host(played: Played, dsn: str, tmp_path: Path) -> None:
     """The same log as three machines' journals gives exactly the true rows, and again no others."""
-    log = written(tmp_path / "export", LOG, "export", split=True)
+    log = _written(tmp_path / "export", *played, "export", split=True)
     folder = journals(tmp_path / "journal", log.files)
     load = [*configured(tmp_path, dsn, journal={"directory": str(folder)}), "run", "--once"]
     run(*load)
-    assert_true(dsn, log.rows)
-    before = truth.load(dsn)
+    found = assert_true(dsn, log.rows)
     run(*load)
-    assert truth.load(dsn) == before
+    assert truth.load(dsn) == found

@@ -38,19 +38,24 @@ MAIL_OF = "JOIN delivery_from f ON f.day = r.day AND f.id = r.from_id"
 QUERIES = {
     "delivery_from": (
         "SELECT r.*, f.t_i AS notification_for_t_i FROM delivery_from r"
-        " LEFT JOIN delivery_from f ON f.id = r.notification_for_id"
+        " LEFT JOIN delivery_from f ON f.id = r.notification_for_id ORDER BY r.day, r.id"
     ),
-    "delivery_to": f"SELECT r.*, f.t_i AS mail_t_i FROM delivery_to r {MAIL_OF}",
+    "delivery_to": (
+        f"SELECT r.*, f.t_i AS mail_t_i FROM delivery_to r {MAIL_OF} ORDER BY r.day, r.id"
+    ),
     "delivery_attempt": (
         "SELECT a.*, r.mta, r.queue_id, r.recipient, r.orig_to, f.t_i AS mail_t_i"
         f" FROM delivery_attempt a JOIN delivery_to r ON r.day = a.day AND r.id = a.to_id {MAIL_OF}"
+        " ORDER BY a.day, a.to_id, a.t, a.status, a.reason"
     ),
-    "noqueue": f"SELECT r.*, f.t_i AS mail_t_i FROM noqueue r LEFT {MAIL_OF}",
+    "noqueue": (
+        f"SELECT r.*, f.t_i AS mail_t_i FROM noqueue r LEFT {MAIL_OF} ORDER BY r.day, r.id"
+    ),
 }
 
 
 def load(dsn: str) -> Tables:
-    """Read all rows of a database, times in UTC."""
+    """Read all rows of a database, in a fixed order, times in UTC."""
     tables = {}
     with psycopg2.connect(dsn) as connection:
         for table, query in QUERIES.items():
