@@ -94,12 +94,30 @@ def merge_batch(
     """Merge the items into the mails already stored (by key, oldest first) and into new ones."""
     mails = stored
     noqueue: list[Row] = []
-    for item in items:
+    for item in births_first(items):
         _merge_item(item, mails, noqueue)
     touched = [mail for group in mails.values() for mail in group if mail.changed]
     for mail in touched:
         finish(mail, rules or MailRules())
     return Merged(touched, noqueue)
+
+
+def births_first(items: Iterable[Item]) -> list[Item]:
+    """The items, but a line that begins a mail before lines of its id that it was shuffled behind.
+
+    Their time says so: they are later than the beginning, by no more than lines are shuffled.
+    """
+    ordered = list(items)
+    last: dict[Key, list[int]] = {}
+    for number, item in enumerate(ordered):
+        key = (item.mta, item.delivery.get("queue_id", ""))
+        if item.action in merge.BEGINS:
+            end = item.t + merge.SHUFFLE
+            before = [n for n in last.get(key, ()) if item.t <= ordered[n].t <= end]
+            for this, then in zip([number, *reversed(before)], reversed(before), strict=False):
+                ordered[this], ordered[then] = ordered[then], ordered[this]
+        last.setdefault(key, []).append(number)
+    return ordered
 
 
 def _merge_item(item: Item, mails: dict[Key, list[Mail]], noqueue: list[Row]) -> None:
@@ -133,8 +151,8 @@ def _merge_mail(item: Item, columns: Row, mails: dict[Key, list[Mail]]) -> Mail 
     else:
         merge.apply(mail, fact)
     if "notification_for" in columns:
-        about = mails.get((item.mta, columns["notification_for"]))
-        mail.about = about[-1] if about else None
+        about = mails.get((item.mta, columns["notification_for"]), [])
+        mail.about = merge.find_mail(about, fact._replace(action="named"))
     return mail
 
 
@@ -142,7 +160,7 @@ def _begin(key: Key, group: list[Mail], fact: Fact) -> Mail:
     row = {"mta": key[0], "queue_id": key[1], "t_i": fact.t, "t_f": fact.t, "origin": "unknown"}
     mail = Mail(row)
     if merge.BEGINS.get(fact.action):
-        merge.close_vanished(group, fact.t)
+        merge.supersede(group, fact.t)
     group.append(mail)
     return mail
 

@@ -37,6 +37,8 @@ def _join_some(connection: Connection, tables: Tables, writer: Writer) -> int:
             if not joined & {pair["mail_id"], pair["half_id"]}:
                 joined |= {pair["mail_id"], pair["half_id"]}
                 _join(cursor, tables, writer, pair)
+        if not joined:
+            cursor.execute(SQL["statements/close_vanished"])
     connection.commit()
     return len(joined) // 2
 

@@ -65,7 +65,8 @@ class Mail:
     """One mail while a batch is merged: its row, its recipients, what is new about them."""
 
     __slots__ = (
-        "about", "attempts", "born", "changed", "instance_rank", "new", "receiver", "row", "tos",
+        "about", "attempts", "born", "changed", "instance_rank", "new", "receiver", "row",
+        "superseded_at", "tos",
     )  # fmt: skip
 
     def __init__(self, row: Row, born: int = UNSEEN, *, new: bool = True) -> None:
@@ -78,18 +79,29 @@ class Mail:
         self.receiver: str | None = None
         self.instance_rank = 0
         self.about: Mail | None = None  # the mail this notice is about
+        self.superseded_at: datetime | None = None  # when its queue id began another mail
+
+    def ended_at(self) -> datetime | None:
+        """When its queue file was gone, as logged or because another mail got its id."""
+        removed_at: datetime | None = self.row.get("removed_at")
+        return removed_at or self.superseded_at
 
     def is_over(self, t: datetime) -> bool:
         """Its queue file was gone more than LATE before t."""
-        removed_at = self.row.get("removed_at")
-        return removed_at is not None and t > removed_at + LATE
+        ended_at = self.ended_at()
+        return ended_at is not None and t > ended_at + LATE
+
+    def is_silent(self, t: datetime) -> bool:
+        """It never came into the queue and had no line for GIVEN_UP before t."""
+        row = self.row
+        return not (row.get("queued_at") or row.get("held_at")) and t > row["t_f"] + GIVEN_UP
 
     def is_given_up(self, t: datetime) -> bool:
-        """It is over, or it never came into the queue and had no line for GIVEN_UP before t."""
+        """It is over, or silent and cannot be waiting for qmgr: its header was never seen."""
         row = self.row
-        if self.is_over(t):
-            return True
-        return not (row.get("queued_at") or row.get("held_at")) and t > row["t_f"] + GIVEN_UP
+        refused = row.get("accepted") is False or row.get("protocol_state") is not None
+        never = self.born == RECEIVED and (refused or row.get("message_id") is None)
+        return self.is_over(t) or (never and self.is_silent(t))
 
 
 def find_mail(mails: list[Mail], fact: Fact) -> Mail | None:
@@ -105,17 +117,13 @@ def find_mail(mails: list[Mail], fact: Fact) -> Mail | None:
     born = BEGINS.get(fact.action, UNSEEN)
     if born == RECEIVED:
         return current if _first_half_of(current, t) else None
-    if born == NOTICE:
-        known = current.born == RECEIVED or current.row.get("notification_for")
-        return None if current.is_given_up(t) or (known and _ended(current)) else current
-    if born == MESSAGE_ID:
-        again = current.row.get("message_id") is not None and _ended(current)
-        return None if again or current.is_given_up(t) else current
-    return None if current.is_over(t) else current
-
-
-def _ended(mail: Mail) -> bool:
-    return mail.row.get("removed_at") is not None
+    if born:
+        known = current.row.get("message_id" if born == MESSAGE_ID else "notification_for")
+        if born == NOTICE and current.born == RECEIVED:
+            known = True
+        again = known is not None and current.ended_at() is not None
+        return None if again or current.is_over(t) or current.is_silent(t) else current
+    return None if current.is_given_up(t) else current
 
 
 def _first_half_of(mail: Mail, t: datetime) -> bool:
@@ -123,14 +131,17 @@ def _first_half_of(mail: Mail, t: datetime) -> bool:
     return mail.born in (UNSEEN, MESSAGE_ID) and t <= mail.row["t_i"] + SHUFFLE
 
 
-def close_vanished(mails: Iterable[Mail], t: datetime) -> None:
-    """End the open mails whose queue id a new mail got at t: their queue files are gone."""
+def supersede(mails: Iterable[Mail], t: datetime) -> None:
+    """End the open mails whose queue id a new mail got at t: their queue files are gone.
+
+    Of those that were in the queue that is worth telling: they vanished.
+    """
     for mail in mails:
         row = mail.row
-        in_queue = row.get("queued_at") or row.get("held_at")
-        if in_queue and row.get("removed_at") is None and row["t_f"] <= t:
-            row["removed_at"], row["removed_by"] = t, "vanished"
-            mail.changed = True
+        if mail.ended_at() is None and row["t_f"] <= t:
+            mail.superseded_at, mail.changed = t, True
+            if row.get("queued_at") or row.get("held_at"):
+                row["removed_at"], row["removed_by"] = t, "vanished"
 
 
 # --- columns of delivery_from ---------------------------------------------------------------
@@ -348,8 +359,10 @@ def _count(row: Row, record: Row, t: datetime) -> None:
 def _replaces_and_keeps(mail: Mail, row: Row, record: Row) -> bool:
     """Whether the record replaces the row's; the one of the two that loses becomes history."""
     replaces = _replaces(record, row)
-    if replaces or not _is_skip(record):
-        mail.attempts.append((row, _history(row if replaces else record)))
+    loser = row if replaces else record
+    later = record["t_status"] if replaces else row["t_status"]
+    if not _is_skip(loser) or (replaces and loser["t_status"] <= later):
+        mail.attempts.append((row, _history(loser)))
     if not replaces and not _is_skip(record):
         row["attempts"] += 1
     return replaces

@@ -110,6 +110,7 @@ def _load(cursor: Cursor, keys: set[Key]) -> dict[Key, list[Mail]]:
 def stored_mail(row: Row) -> Mail:
     """A mail from its stored row (None values left out), ready to be merged into."""
     mail = Mail(row, row.pop("born", RECEIVED), new=False)
+    mail.superseded_at = row.pop("ended_at", None)
     if row.get("queued_at"):
         mail.instance_rank = 3
     elif row.get("message_id"):
@@ -170,7 +171,7 @@ def _open_rows(merged: Merged, source_id: int) -> list[Row]:
             **{name: mail.row[name] for name in ("mta", "queue_id", "day", "id", "t_f")},
             "source_id": source_id,
             "born": mail.born,
-            "ended_at": mail.row.get("removed_at"),
+            "ended_at": mail.ended_at(),
         }
         for mail in merged.mails
     ]
