@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,10 +32,12 @@ def _configuration(folder: Path, dsn: str, journal: Path) -> Path:
     return path
 
 
-def _last_cursor(journal: Path) -> str:
+def _last_moment(journal: Path) -> datetime:
+    """The time of the last entry of a mail program."""
     command = ["journalctl", "--directory", str(journal), "--lines", "1", "--output", "json"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return str(json.loads(done.stdout)["__CURSOR"])
+    done = subprocess.run([*command, "SYSLOG_FACILITY=2"], check=True, capture_output=True)
+    microseconds = int(json.loads(done.stdout)["__REALTIME_TIMESTAMP"])
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
 
 
 def rows(dsn: str, table: str) -> list[Row]:
@@ -68,14 +71,13 @@ class Service:
         self.process.wait(timeout=30)
 
     def wait(self) -> None:
-        """Wait until the journal is read to its end."""
-        end = _last_cursor(self.journal)
-        wait_until(lambda: self.process.poll() is not None or self._position() == end, "the end")
+        """Wait until all mail programs' entries are stored."""
+        end = _last_moment(self.journal)
+        wait_until(lambda: self.process.poll() is not None or self._has_reached(end), "the end")
         assert self.process.poll() is None, f"run ended before its time: {self.log.read_text()}"
 
-    def _position(self) -> str | None:
-        sources = rows(self.dsn, "source")
-        return sources[0]["position"] if sources else None
+    def _has_reached(self, end: datetime) -> bool:
+        return any(source["t"] and source["t"] >= end for source in rows(self.dsn, "source"))
 
     def check(self) -> None:
         """It ended in peace when told to, complained of nothing, and named nobody."""

@@ -178,6 +178,15 @@ def _stored(row: Row) -> tuple[object, ...]:
     return (client, state, *said, recipient, row["helo_name"])
 
 
+def test_verdicts_that_refuse_nothing_are_kept(outcome: Outcome) -> None:
+    """Hold, discard, redirect, filter, bcc and warnings are rows of noqueue, and nothing else."""
+    names = ("daemon", "action", "sender", "recipient")
+    told = Counter(tuple(row[name] for name in names) for row in outcome.truth["verdicts"])
+    found = outcome.find("noqueue", {"refused": False})
+    stored = Counter(tuple(row[name] for name in names) for row in found)
+    assert told == stored, (told - stored, stored - told)
+
+
 def test_what_the_sinks_answered_is_stored(outcome: Outcome) -> None:
     """For every recipient at a sink the last answer is its status, code, reason and relay."""
     wrong = []
@@ -199,6 +208,8 @@ def _answered(row: Row, answer: Row) -> bool:
         row["status"] in STATUS[text[0]]
         and text in row["reason"]
         and row["reply_code"] == int(text[:3])
+        and row["next_queue_id"]
+        == (text.rpartition("queued as ")[2] if "queued as" in text else None)
         and (row["relay_address"] in (None, answer["relay_address"]))
     )
 

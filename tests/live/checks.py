@@ -9,6 +9,7 @@ from .world import World
 def access_hold(w: World) -> None:
     """HOLD at RCPT: the client hears nothing of it; released, it is delivered."""
     mail = w.send("legal@example.com")
+    w.expect_verdict(mail, "smtpd", "hold")
     w.queue.wait(mail.queue_id, "hold")
     w.queue.super("-H", mail.queue_id)
     w.expect(
@@ -21,18 +22,21 @@ def access_hold(w: World) -> None:
 def access_discard(w: World) -> None:
     """DISCARD at RCPT: "queued as", and the mail is gone for all recipients."""
     mail = w.send("blackhole@example.com")
+    w.expect_verdict(mail, "smtpd", "discard")
     w.expect_discarded(mail, verdict="discard", verdict_inferred=True, sender=mail.sender)
 
 
 def access_discard_later(w: World) -> None:
     """DISCARD at the second recipient, when there is a queue id: all recipients lose it."""
     mail = w.send(w.address(0), "blackhole@example.com")
+    w.expect_verdict(mail, "smtpd", "discard")
     w.expect_discarded(mail, verdict="discard", sender=mail.sender)
 
 
 def access_redirect(w: World) -> None:
     """REDIRECT at RCPT: somebody else gets it."""
     mail = w.send("shop@example.com")
+    w.expect_verdict(mail, "smtpd", "redirect")
     w.expect(mail, [to_maildir("bob", orig_to="shop@example.com")], verdict="redirect",
              verdict_inferred=True)  # fmt: skip
 
@@ -40,6 +44,7 @@ def access_redirect(w: World) -> None:
 def access_filter(w: World) -> None:
     """FILTER at RCPT: through the filter, and back as another queue file."""
     mail = w.send("scanned@example.com")
+    w.expect_verdict(mail, "smtpd", "filter")
     w.expect(
         mail,
         [sent("scanned@example.com", "smtp", SET, relay_address="127.0.0.1", relay_port=10026)],
@@ -60,14 +65,17 @@ def access_filter(w: World) -> None:
 def filter_swallows(w: World) -> None:
     """The filter takes a mail and throws it away."""
     mail = w.send("swallowed@example.com")
+    w.expect_verdict(mail, "smtpd", "filter")
     w.expect(mail, [sent("swallowed@example.com", "smtp", SET, dsn="2.7.0")])
 
 
 def access_notes(w: World) -> None:
     """BCC, WARN, INFO and PREPEND: the mail goes its way."""
-    mail = w.send(
-        "board@example.com", "press@example.com", "sales@example.com", "noted@example.com"
-    )
+    actions = {"board": "bcc", "press": "warn", "sales": "info", "noted": None}
+    mail = w.send(*(f"{name}@example.com" for name in actions))
+    for name, action in actions.items():
+        if action:
+            w.expect_verdict(mail, "smtpd", action, f"{name}@example.com")
     w.expect(
         mail,
         [
@@ -95,6 +103,7 @@ def header_reject(w: World) -> None:
 def header_hold(w: World) -> None:
     """HOLD by a header; deleted by the postmaster."""
     mail = w.send(w.address(0), subject="contract draft 7")
+    w.expect_verdict(mail, "cleanup", "hold")
     w.queue.wait(mail.queue_id, "hold")
     w.queue.super("-d", mail.queue_id)
     w.expect(mail, [], held_at=SET, hold_reason="drafts are read first", verdict="hold",
@@ -104,12 +113,14 @@ def header_hold(w: World) -> None:
 def header_discard(w: World) -> None:
     """DISCARD by a header: the client hears of success."""
     mail = w.send(w.address(0), subject="Fwd: chain letter")
+    w.expect_verdict(mail, "cleanup", "discard")
     w.expect_discarded(mail, verdict="discard", sender=mail.sender)
 
 
 def header_redirect(w: World) -> None:
     """REDIRECT by a header."""
     mail = w.send(w.address(0), subject="Bills for the accountant")
+    w.expect_verdict(mail, "cleanup", "redirect")
     to = "accountant@virtual.example"
     row = sent(to, "virtual", "delivered to mailbox", orig_to=w.address(0))
     w.expect(mail, [row], verdict="redirect")
@@ -118,20 +129,24 @@ def header_redirect(w: World) -> None:
 def header_filter(w: World) -> None:
     """FILTER by a header."""
     mail = w.send(w.address(1), subject="Document to be scanned")
+    w.expect_verdict(mail, "cleanup", "filter")
     w.expect(mail, [sent(w.address(1), "smtp", SET, relay_port=10026)], verdict="filter")
 
 
 def header_bcc(w: World) -> None:
     """BCC by a header: one recipient more."""
     mail = w.send(w.address(0), subject="Yearly balance sheet")
+    w.expect_verdict(mail, "cleanup", "bcc")
     extra = to_maildir("carol", orig_to="minutes@example.com")
     w.expect(mail, [to_maildir(w.user(0)), extra])
 
 
 def header_notes(w: World) -> None:
     """WARN, INFO, PREPEND, REPLACE and IGNORE: the mail goes its way."""
+    mail = w.send(w.address(2), subject="Our newsletter")
+    w.expect_verdict(mail, "cleanup", "warning")
+    w.expect(mail, [to_maildir(w.user(2))])
     for subject, headers in (
-        ("Our newsletter", ""),
         ("Agenda of Monday", "X-Password: abc"),
         ("agenda", "X-Internal: yes"),
         ("holiday rota", ""),
@@ -153,8 +168,10 @@ def body(w: World) -> None:
     assert mail.reply.code == 550
     w.expect_row({"message_id": mail.message_id}, {"accepted": False, "verdict": "reject"}, [])
     mail = w.send(w.address(0), body="half-price watches!\n")
+    w.expect_verdict(mail, "cleanup", "warning")
     w.expect(mail, [to_maildir(w.user(0))])
     mail = w.send(w.address(0), body="Here is the secret recipe\n")
+    w.expect_verdict(mail, "cleanup", "discard")
     w.expect_discarded(mail, verdict="discard", sender=mail.sender)
 
 

@@ -12,7 +12,8 @@ import threading
 
 from .sink import Session, Sink, address_in
 
-LISTEN = (("127.0.0.1", 10026), ("127.0.0.1", 10027))
+PROXY = 10027
+LISTEN = (("127.0.0.1", 10026), ("127.0.0.1", PROXY))
 REFUSED = "offensive"
 BACK = ("127.0.0.1", 10025)
 
@@ -48,6 +49,11 @@ class Filter(Session):
             reply = f"250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): {self._hand_back()}"
         self.mail.answers = dict.fromkeys(self.mail.answers, reply)
         self._say(reply)
+
+    def _keep(self) -> None:
+        """What an smtpd passed through the proxy is no delivery."""
+        if self.mail.relay_port != PROXY:
+            super()._keep()
 
     def _hand_back(self) -> str:
         with smtplib.SMTP(*BACK, local_hostname="localhost") as back:

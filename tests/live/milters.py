@@ -58,12 +58,14 @@ def rejected_early(w: World) -> None:
 def discarded(w: World) -> None:
     """The milter throws it away; the client hears of success."""
     mail = _send(w, w.address(0), subject="junk for you")
+    w.expect_verdict(mail, "cleanup", "milter-discard")
     w.expect_discarded(mail, verdict="milter-discard", sender=mail.sender)
 
 
 def quarantined(w: World) -> None:
     """The milter puts it on hold."""
     mail = _send(w, w.address(0), subject="attachment")
+    w.expect_verdict(mail, "cleanup", "milter-hold")
     w.queue.wait(mail.queue_id, "hold")
     w.expect(mail, [], verdict="milter-hold", held_at=SET, queued_at=None, removed_at=None,
              hold_reason=SET)  # fmt: skip

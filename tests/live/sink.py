@@ -236,9 +236,12 @@ class Session(socketserver.StreamRequestHandler):
             return False
         self.mail.data = self._read_data()
         self._end_of_data()
-        self.sink.mails.append(self.mail)
+        self._keep()
         self._new_mail()
         return True
+
+    def _keep(self) -> None:
+        self.sink.mails.append(self.mail)
 
     def _end_of_data(self) -> None:
         """LMTP answers for every recipient; SMTP once, refusing all if it refuses one."""

@@ -34,6 +34,7 @@ class Truth:
 
     expected: list[Expected] = field(default_factory=list)
     refusals: list[Row] = field(default_factory=list)
+    verdicts: list[Row] = field(default_factory=list)
     notices: list[Row] = field(default_factory=list)
     incomplete: list[Row] = field(default_factory=list)
     sink: list[Row] = field(default_factory=list)

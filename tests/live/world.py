@@ -138,6 +138,11 @@ class World:
     ) -> None:
         self.truth.expected.append(Expected(self.step, key, known, recipients, verdicts))
 
+    def expect_verdict(self, mail: Sent, daemon: str, action: str, recipient: str = "") -> None:
+        """Foretell a verdict that refuses nothing; on the last recipient if none is given."""
+        row = {"daemon": daemon, "action": action, "sender": mail.sender, "step": self.step}
+        self.truth.verdicts.append(row | {"recipient": recipient or mail.recipients[-1]})
+
     def expect_notice(self, message_id: str, sender: str, recipients: list[Row]) -> None:
         """Foretell the non-delivery notice about the mail with a Message-ID."""
         self.truth.notices.append(
