@@ -19,7 +19,7 @@ from typing import NamedTuple
 PATTERNS = {
     # external form: a local part with special characters is quoted
     "address": r'"(?:[^"\\]++|\\.)*+"[^<>"]*|[^<>"]*',
-    "anvil_service": r"[^\s)]{1,100}?",
+    "anvil_service": r"[^\s)]{1,80}?",
     "any": r".*",
     "arrow": r"[<>]",
     "auth_offer": r"null AUTH mechanism list|no supported AUTH mechanisms",
@@ -29,6 +29,8 @@ PATTERNS = {
     "blanks": r" *",
     "broken": r"lost connection|conversation",
     "certificate": r"Anonymous|Untrusted|Trusted|Verified",
+    # up to a > at the end of the line, which a cut line lacks
+    "closed": r".*",
     "code": r"[2-5]\d\d",
     "command_counts": r"(?: [a-z]+=\d+(?:/\d+)?)*",
     "compatible": r"using|running with",
@@ -51,7 +53,7 @@ PATTERNS = {
     # internal form: nothing is quoted, the first text that looks like the end is taken for it
     "internal_orig_to": r"(?>.*?(?=>, relay=[^\s,]+, (?:delay|conn_use)=))",
     "internal_to": r"(?>.*?(?=>, (?:orig_to=<|relay=[^\s,]+, (?:delay|conn_use)=)))",
-    "ip": r"[0-9A-Fa-f:.]+(?:%\w+)?|unknown",
+    "ip": r"[0-9A-Fa-f:.]{1,45}(?:%\w{1,15})?|unknown",
     "lazy": r".*?",
     "list_end": r"begin|end",
     "listed_login": r"(?:[^,]++|,(?! (?:sasl_sender|orig_queue_id|orig_client)=))*+",

@@ -52,7 +52,7 @@ verdict smtpd {queue_id|NOQUEUE}: {verdict}: {protocol_state} from {CLIENT}:{SMT
 proxy_verdict smtpd {verdict:proxy_action}: {protocol_state}:{SMTP_REPLY} {reason};{MILTER_TAIL}
 proxy_verdict smtpd {verdict:proxy_action}: {protocol_state}:{SMTP_REPLY} {reason}
 # postscreen/postscreen_smtpd.c, psc_rcpt_cmd(); postscreen.c
-verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: {reply_code} {dsn} {reason:lazy}; from=<{sender}>, to=<{recipient}>, proto={protocol_name}, helo=<{helo_name:any}>
+verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: {reply_code} {dsn} {reason:lazy}; from=<{sender}>, to=<{recipient}>, proto={protocol_name}, helo=<{helo_name:closed}
 verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: {reason}
 screening_busy postscreen reject: connect from {SCREENED}: {reason}
 # cleanup/cleanup_message.c, cleanup_act(), cleanup_mime_error_callback(); cleanup_milter.c, cleanup_milter_hbc_log()

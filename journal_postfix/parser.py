@@ -34,7 +34,12 @@ def _number(text: str) -> int | float:
 
 
 Convert = Callable[[str], Any] | None
-_CONVERT: dict[str, Convert] = {"code": int, "decimal": _number, "integer": int}  # by kind
+_CONVERT: dict[str, Convert] = {  # by kind
+    "closed": lambda text: text.removesuffix(">"),
+    "code": int,
+    "decimal": _number,
+    "integer": int,
+}
 
 
 class Rule(NamedTuple):

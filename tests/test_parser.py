@@ -1,0 +1,416 @@
+"""What `parse` promises for every text: it never raises, and nobody changes a field not his own."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from journal_postfix import parser
+from journal_postfix.delivery import extract_delivery
+from journal_postfix.fields import PATTERNS, Statement
+from journal_postfix.formats import STATEMENTS
+from journal_postfix.messages import MsgDetails
+from journal_postfix.parser import Parsed, parse
+from test_samples import SAMPLES
+
+T = datetime(2025, 11, 21, 10, 30, tzinfo=UTC)
+DAEMONS = sorted({daemon for statement in STATEMENTS for daemon in statement.daemons})
+QUEUE_ID = "3C5D120ABF"
+
+
+def line(identifier: str, text: str) -> MsgDetails:
+    """A message of a daemon."""
+    return {
+        "t": T, "host": "mx1", "identifier": identifier, "pid": 1, "message": text, "position": 0,
+    }  # fmt: skip
+
+
+def read(daemon: str, text: str) -> Parsed:
+    """What `parse` makes of a text of `postfix/daemon`."""
+    return parse(line(f"postfix/{daemon}", text))
+
+
+# --- any text ---------------------------------------------------------------------------------
+
+# NUL, control characters and lone surrogates, too
+anything = st.text(st.characters(exclude_categories=()))
+#: What texts of ours are made of, and what an outsider would put into them.
+fragments = st.sampled_from((
+    "; from=<", "> to=<", "> proto=ESMTP", " proto=SMTP", " helo=<", " sasl_username=", ">", "<",
+    '"', "\\", ", relay=none", ", relay=evil.example[192.0.2.66]:25", ", delay=1, delays=0/0/0/1",
+    ", dsn=2.0.0", ", status=sent (", ", orig_to=<", ">, size=9, nrcpt=9", " (queue active)", ": ",
+    " from local; from=<x@example.com>: 5.7.1 y", " from unknown[192.0.2.66];", "NOQUEUE: reject: ",
+    "warning: ", "[192.0.2.66]", " (in reply to RCPT TO command)", ")", "(", ";", "@", " ", "a", "ü",
+    "?", "=", "'", ", sasl_sender=", "queued as 9A12B3C4D5", "550-5.7.1 ", "x@example.com",
+))  # fmt: skip
+hostile = st.lists(fragments, max_size=12).map("".join)
+sample_lines = st.sampled_from([sample.msg for sample in SAMPLES])
+
+
+def check(msg: MsgDetails) -> None:
+    """Parsing and extraction give values of the kinds they promise."""
+    parsed = parse(msg)
+    assert isinstance(parsed["action"], str)
+    assert all(isinstance(value, (str, int, float)) for value in parsed.values())
+    errors, delivery = extract_delivery(msg, parsed)
+    assert all(isinstance(error, str) for error in errors)
+    for row in (delivery, *delivery.get("also", ())) if delivery is not None else ():
+        assert row["table"] in ("from", "to", "noqueue")
+        assert None not in row.values()
+
+
+@given(st.sampled_from(DAEMONS), anything)
+def test_any_text(daemon: str, text: str) -> None:
+    """A text of whatever characters is parsed, or is unknown."""
+    check(line(f"postfix/{daemon}", text))
+
+
+@given(st.sampled_from(DAEMONS), hostile)
+def test_any_text_of_our_own_words(daemon: str, text: str) -> None:
+    """A text made of pieces of statements is parsed, or is unknown."""
+    check(line(f"postfix/{daemon}", f"{QUEUE_ID}: {text}"))
+
+
+@given(sample_lines, st.data())
+@settings(max_examples=500)
+def test_a_damaged_line(msg: MsgDetails, data: st.DataObject) -> None:
+    """A real line that is cut, or has something put in or left out, raises nothing."""
+    text = msg["message"]
+    start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+    middle = data.draw(st.one_of(st.just(""), anything, hostile))
+    check({**msg, "message": text[:start] + middle + text[end:]})
+
+
+@given(st.text())
+def test_any_identifier(identifier: str) -> None:
+    """An identifier of whatever characters is routed, or is not Postfix's."""
+    parsed = parse(line(identifier, "connect from unknown[192.0.2.1]"))
+    assert (parsed["action"] == "foreign") is not identifier.startswith(("postfix/", "postfix-"))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_a_long_line(sample: Any) -> None:
+    """Lines of 100 kB full of almost matching text are read; a superlinear pattern never ends."""
+    text = sample.msg["message"]
+    words = text.split(" ")
+    half = " ".join(words[len(words) // 2 :])
+    for piece in (text, half, words[-1]):
+        check({**sample.msg, "message": text + piece * (100_000 // len(piece)) + "\0"})
+
+
+# --- identifiers --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("identifier", "names", "syslog_name", "daemon"),
+    [
+        ("postfix/smtpd", ("postfix",), "postfix", "smtpd"),
+        ("postfix/submission/smtpd", ("postfix",), "postfix/submission", "smtpd"),
+        ("postfix-out/smtp", ("postfix",), "postfix-out", "smtp"),
+        ("out/cfilter/smtp", ("postfix", "out"), "out/cfilter", "smtp"),
+        ("postfix/smtpd", ("postfix/smtpd", "postfix"), "postfix", "smtpd"),
+    ],
+)
+def test_route(identifier: str, names: tuple[str, ...], syslog_name: str, daemon: str) -> None:
+    """Instance and service stand in front of the last slash, the daemon behind it."""
+    found = parser.route(identifier, names)
+    assert found is not None
+    assert (found.syslog_name, found.daemon) == (syslog_name, daemon)
+
+
+@pytest.mark.parametrize("identifier", ["postfix", "postfixed/smtpd", "out/smtp", "", "postfix/"])
+def test_foreign(identifier: str) -> None:
+    """What no syslog name of ours begins, and no daemon ends, is not Postfix's."""
+    assert parse(line(identifier, "removed")) == {"action": "foreign"}
+
+
+def test_an_unknown_daemon() -> None:
+    """A daemon that we do not know still has the statements that all daemons make."""
+    assert read("newd", "warning: something")["action"] == "warning"
+    assert read("newd", "something else") == {"action": "unknown", "text": "something else"}
+
+
+# --- round trip ---------------------------------------------------------------------------------
+
+# Plain words begin so that they are no word of ours, no number and no queue id.
+plain = st.from_regex(r"q[a-y0-9]{0,8}", fullmatch=True)
+addresses = st.one_of(
+    st.just(""), plain.map("{}@example.com".format), plain.map('"{} >, x"@example.net'.format)
+)
+#: Values of kinds that are open, or whose pattern looks around; the others come from the pattern.
+VALUES: dict[str, st.SearchStrategy[str]] = {
+    **dict.fromkeys((
+        "any", "lazy", "nonblank", "path", "host", "helo", "login", "relay", "token", "word", "words",
+        "quoted", "unquoted", "before_comma", "before_dashes", "content_text", "listed_login",
+        "spaced_login", "parenthesised", "slashless", "text_before_colon", "anvil_service",
+    ), plain),
+    "address": addresses,
+    "closed": plain.map("{}>".format),
+    "internal_to": plain.map('{}"b>c@example.com'.format),
+    "internal_orig_to": plain.map("{}>d".format),
+    "ip": st.sampled_from(("192.0.2.1", "2001:db8::1", "unknown")),
+    "origin": st.sampled_from(("local", "unknown[192.0.2.1]", "a.example[2001:db8::1]:2525")),
+    "peer": plain.map("{}[192.0.2.1]:25".format),
+    "requiretls": plain.map("Sender requested REQUIRETLS, but {}".format),
+    "tls_refused": plain.map("Cannot start TLS: {}".format),
+    "template_trouble": plain.map("{} in failure".format),
+}  # fmt: skip
+
+
+def values_of(kind: str) -> st.SearchStrategy[str]:
+    """Texts that a hole of this kind takes."""
+    if kind in VALUES:
+        return VALUES[kind]
+    return st.from_regex(re.compile(PATTERNS[kind], re.ASCII), fullmatch=True)
+
+
+def written(statement: Statement, data: st.DataObject) -> tuple[str, dict[str, str]]:
+    """A text as the format writes it, with the values in its holes; optional parts come and go."""
+    _, template = parser.split_format(parser.expanded(statement.format))
+    text: list[str] = []
+    values: dict[str, str] = {}
+    shown = [True]
+    for _odd, name, kind, escaped, char in parser._TOKEN.findall(template):
+        if char == "[":
+            shown.append(shown[-1] and data.draw(st.booleans()))
+        elif char == "]":
+            shown.pop()
+        elif name and shown[-1]:
+            value = data.draw(values_of(parser.kind_of(name, kind)))
+            text.append(value)
+            values.update({name: value} if name != "_" else {})
+        elif shown[-1]:
+            text.append(escaped or char)
+    return "".join(text), values
+
+
+def rule_of(statement: Statement) -> parser.Rule:
+    """The compiled statement."""
+    return next(rule for *_, rule in parser._COMPILED if rule.statement is statement)
+
+
+@pytest.mark.parametrize(
+    "statement", STATEMENTS, ids=lambda one: f"{one.action}-{STATEMENTS.index(one)}"
+)
+@given(data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_round_trip(statement: Statement, data: st.DataObject) -> None:
+    """What a format writes with some values, `parse` reads back with the same values."""
+    text, values = written(statement, data)
+    rule = rule_of(statement)
+    expected: Parsed = {"action": statement.action}
+    for name, convert in rule.fields:
+        if name in values:
+            expected[name] = values[name] if convert is None else convert(values[name])
+    if rule.finish is not None:
+        rule.finish(expected)
+    place, _ = parser.split_format(statement.format)
+    head = {"id": f"{QUEUE_ID}: ", "both": f"{QUEUE_ID}: ", "noqueue": "NOQUEUE: "}.get(place, "")
+    level = "" if statement.level == "info" else f"{statement.level}: "
+    parsed = read(statement.daemons[-1] if statement.daemons else "newd", level + head + text)
+    assert parsed.get("queue_id") == (QUEUE_ID if QUEUE_ID in head else expected.get("queue_id"))
+    assert parsed.get("level", "info") == statement.level
+    for name in ("odd", "level", "queue_id"):
+        parsed.pop(name, None)
+        expected.pop(name, None)
+    assert parsed == expected
+
+
+# --- hostile text: nobody changes a field that is not his own -------------------------------------
+
+
+def quoted(local_part: str) -> str:
+    """An address in external form, as smtp_stream and quote_822_local write it."""
+    escaped = local_part.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"@example.net'
+
+
+hostile_addresses = hostile.map(quoted)
+#: smtpd makes a question mark of these (smtpd_check.c, printable and neuter).
+clean_helo = hostile.map(lambda text: re.sub(r'[<>()\\";@\s]', "?", text))
+
+
+@given(hostile, hostile_addresses, hostile_addresses, clean_helo)
+@settings(max_examples=400)
+def test_hostile_addresses_in_a_verdict(text: str, sender: str, recipient: str, helo: str) -> None:
+    """Addresses, HELO and reply text of a refusal do not change each other."""
+    address = recipient.replace('"', "")  # the text of a reply holds the address unquoted
+    parsed = read(
+        "smtpd",
+        f"NOQUEUE: reject: RCPT from unknown[192.0.2.1]: 550 5.1.1 <{address}>: {text};"
+        f" from=<{sender}> to=<{recipient}> proto=ESMTP helo=<{helo}>",
+    )
+    assert (parsed["sender"], parsed["recipient"]) == (sender, recipient)
+    assert (parsed["helo_name"], parsed["protocol_name"]) == (helo, "ESMTP")
+    assert parsed["reason"] == f"<{address}>: {text}"
+    assert "sasl_username" not in parsed
+
+
+@given(hostile, hostile_addresses, hostile_addresses)
+@settings(max_examples=400)
+def test_hostile_addresses_in_a_milter_verdict(text: str, sender: str, recipient: str) -> None:
+    """Addresses and text of a milter's refusal do not change each other."""
+    tail = f"from=<{sender}> to=<{recipient}> proto=ESMTP helo=<a.example> sasl_username=<ann>"
+    parsed = read(
+        "smtpd", f"NOQUEUE: milter-reject: RCPT from a.example[192.0.2.1]: 550 5.7.1 {text}; {tail}"
+    )
+    assert (parsed["sender"], parsed["recipient"]) == (sender, recipient)
+    assert (parsed["sasl_username"], parsed["reason"]) == ("ann", text)
+
+
+@given(hostile, hostile_addresses, hostile_addresses, st.booleans())
+@settings(max_examples=400)
+def test_hostile_header(content: str, sender: str, recipient: str, local: bool) -> None:
+    """The header that a check found and the addresses do not change the rule's text."""
+    origin = "local" if local else "unknown[192.0.2.1]"
+    session = "" if local else " proto=ESMTP helo=<a.example>"
+    parsed = read(
+        "cleanup",
+        f"{QUEUE_ID}: reject: header Subject: {content} from {origin};"
+        f" from=<{sender}> to=<{recipient}>{session}: 5.7.1 no spam",
+    )
+    assert (parsed["sender"], parsed["recipient"]) == (sender, recipient)
+    assert (parsed["dsn"], parsed["reason"], parsed["origin"]) == ("5.7.1", "no spam", origin)
+    assert parsed["content"] == f"Subject: {content}"
+
+
+@given(hostile_addresses, hostile_addresses, hostile)
+@settings(max_examples=400)
+def test_hostile_delivery_record(recipient: str, orig_to: str, reply: str) -> None:
+    """Neither an address nor a reply changes relay, status or each other."""
+    parsed = read(
+        "smtp",
+        f"{QUEUE_ID}: to=<{recipient}>, orig_to=<{orig_to}>, relay=mx1.example.org[192.0.2.25]:25,"
+        f" delay=1.2, delays=0.05/0.01/0.65/0.5, dsn=5.1.1, status=bounced ({reply})",
+    )
+    assert (parsed["recipient"], parsed["orig_to"]) == (recipient, orig_to)
+    assert (parsed["relay"], parsed["status"]) == ("mx1.example.org[192.0.2.25]:25", "bounced")
+    assert parsed["reason"] == reply
+
+
+@given(hostile)
+def test_hostile_sender_in_the_queue(sender: str) -> None:
+    """A sender, even in internal form, does not change size and number of recipients."""
+    text = f"{QUEUE_ID}: from=<{sender}>, size=512, nrcpt=2 (queue active)"
+    parsed = read("qmgr", text)
+    assert (parsed["sender"], parsed["size"], parsed["nrcpt"]) == (sender, 512, 2)
+
+
+@given(hostile)
+def test_hostile_message_id(message_id: str) -> None:
+    """A message-id is all that stands behind its sign."""
+    parsed = read("cleanup", f"{QUEUE_ID}: message-id={message_id}")
+    assert parsed == {"action": "message_id", "message_id": message_id, "queue_id": QUEUE_ID}
+
+
+@given(hostile)
+def test_hostile_login(username: str) -> None:
+    """A login that failed is all that stands behind its sign; the client stays."""
+    parsed = read(
+        "smtpd",
+        "warning: unknown[192.0.2.1]: SASL LOGIN authentication failed: (reason unavailable),"
+        f" sasl_username={username}",
+    )
+    assert (parsed["client_address"], parsed["sasl_username"]) == ("192.0.2.1", username)
+    assert parsed["reason"] == "(reason unavailable)"
+
+
+@given(hostile, hostile_addresses)
+def test_hostile_helo_of_postscreen(helo: str, sender: str) -> None:
+    """A HELO name, which postscreen does not clean, changes no address."""
+    parsed = read(
+        "postscreen",
+        "NOQUEUE: reject: RCPT from [192.0.2.1]:40122: 550 5.7.1 Service unavailable;"
+        f" from=<{sender}>, to=<user@example.com>, proto=ESMTP, helo=<{helo}>",
+    )
+    assert (parsed["sender"], parsed["recipient"]) == (sender, "user@example.com")
+    assert (parsed["helo_name"], parsed["protocol_name"]) == (helo, "ESMTP")
+
+
+@given(hostile)
+def test_hostile_reply_is_free_text(reply: str) -> None:
+    """The text of a server that was tried does not become another statement."""
+    assume(not reply.startswith(("said: ", "refused to talk to me: ")))
+    parsed = read("smtp", f"{QUEUE_ID}: host mx1.example.org[192.0.2.25] said: 450 4.2.0 {reply}")
+    assert (parsed["action"], parsed["reply_code"], parsed["dsn"]) == ("try_next", 450, "4.2.0")
+    assert parsed["relay_address"] == "192.0.2.25"
+
+
+def test_internal_form_is_ambiguous() -> None:
+    """Unquoted addresses can imitate the rest of a record: the free text gets the doubt."""
+    parsed = read(
+        "smtp",
+        f"{QUEUE_ID}: to=<a b>, relay=evil.example[192.0.2.66]:25, delay=1, delays=0/0/0/1, dsn=2.0.0,"
+        " status=sent (ok)@example.org>, relay=mx1.example.org[192.0.2.25]:25, delay=2,"
+        " delays=1/0/0/1, dsn=5.1.1, status=bounced (no)",
+    )
+    assert parsed["recipient"] == "a b"
+    assert parsed["reason"].endswith("status=bounced (no")
+
+
+# --- labels and places ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", ["warning", "error", "fatal", "panic"])
+def test_levels(level: str) -> None:
+    """A text that no row knows has its level and its text."""
+    assert read("smtpd", f"{level}: xyz") == {"action": level, "level": level, "text": "xyz"}
+
+
+def test_a_label_behind_the_id_is_a_verdict() -> None:
+    """`warning:` behind a queue id is the word of a header check, not a severity."""
+    text = f"{QUEUE_ID}: warning: header Subject: x from local; from=<a@example.com>"
+    parsed = read("cleanup", text)
+    assert (parsed["action"], parsed["verdict"]) == ("content_verdict", "warning")
+    assert "level" not in parsed
+
+
+@pytest.mark.parametrize("word", ["warning", "statistics", "reject", "DISCONNECT", "NOQUEUE"])
+def test_words_that_are_no_queue_id(word: str) -> None:
+    """A word in front of a colon is not taken for a queue id."""
+    assert "queue_id" not in read("qmgr", f"{word}: removed")
+
+
+@pytest.mark.parametrize("queue_id", ["3C5D12", "3C5D120ABF", "4dCKFD0sf8zFpTn", "4YN55f5TTGzyNm"])
+def test_queue_ids(queue_id: str) -> None:
+    """Short and long queue ids are both known, whatever the setting is now."""
+    assert read("qmgr", f"{queue_id}: removed") == {"action": "removed", "queue_id": queue_id}
+
+
+def test_numbers() -> None:
+    """Whole numbers are int, others float, and a huge one is not taken for a number."""
+    record = f"{QUEUE_ID}: to=<a@example.com>, relay=local, delay=%s, status=sent (ok)"
+    assert read("local", record % "12")["delay"] == 12
+    assert read("local", record % "0.05")["delay"] == 0.05
+    assert read("local", record % ("9" * 5000))["action"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("relay", "parts"),
+    [
+        ("none", {}),
+        ("mailman", {}),
+        (
+            "mx.example[192.0.2.1]:25",
+            {"relay_name": "mx.example", "relay_address": "192.0.2.1", "relay_port": 25},
+        ),
+        (
+            "mx.example[2001:db8::1]:587",
+            {"relay_name": "mx.example", "relay_address": "2001:db8::1", "relay_port": 587},
+        ),
+        ("mx.example[192.0.2.1]", {"relay_name": "mx.example", "relay_address": "192.0.2.1"}),
+        (
+            "mx.example[private/lmtp]",
+            {"relay_name": "mx.example", "relay_path": "private/lmtp"},
+        ),
+        ("mx.example[/run/lmtp]", {"relay_name": "mx.example", "relay_path": "/run/lmtp"}),
+    ],
+)
+def test_relay_parts(relay: str, parts: dict[str, Any]) -> None:
+    """A relay is a host with address and port, a socket's path, a service, or none."""
+    assert parser.relay_parts(relay) == parts
