@@ -1,0 +1,127 @@
+"""Stories of whole mails, told to the database in many ways: always the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import permutations
+from pathlib import Path
+from random import Random
+
+import pytest
+
+import stories
+from journal_postfix.messages import MsgDetails
+from stories import (
+    Story,
+    check,
+    configured,
+    files_of,
+    follow,
+    in_batches,
+    in_order,
+    load_files,
+    messages,
+    shuffled,
+)
+
+STORIES = stories.read_stories()
+EVERY = stories.by_config(STORIES)
+# A file has no proof of who wrote into it, so the story of a forger is not for files.
+IN_FILES = stories.by_config(story for story in STORIES if story.forged_by_pid is None)
+
+
+def _name(group: Sequence[Story]) -> str:
+    return "-".join(group[0].config) or "default"
+
+
+every = pytest.mark.parametrize("group", EVERY, ids=_name)
+in_files = pytest.mark.parametrize("group", IN_FILES, ids=_name)
+
+
+def assert_told(dsn: str, group: Sequence[Story], *, seconds: bool = False) -> None:
+    """Hold a database against the stories that were loaded."""
+    wrong = check(dsn, group, seconds=seconds)
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_stories_are_named_once() -> None:
+    """No file lies in the folder that is part of no story."""
+    parts = {log.name.partition(".")[0] for log in stories.FOLDER.glob("*.log")}
+    assert parts == {story.name for story in STORIES}
+
+
+@in_files
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+def test_files(group: list[Story], order: tuple[int, ...], dsn: str, tmp_path: Path) -> None:
+    """Logs cut into files give the rows in whatever order the files are loaded."""
+    files = files_of(group)
+    here = [files[number] for number in order if number < len(files)]
+    load_files(dsn, configured(group), here, tmp_path)
+    assert_told(dsn, group)
+
+
+@in_files
+def test_files_twice(group: list[Story], dsn: str, tmp_path: Path) -> None:
+    """Files that are given again change nothing."""
+    for _ in range(2):
+        load_files(dsn, configured(group), files_of(group), tmp_path)
+    assert_told(dsn, group)
+
+
+@in_files
+def test_files_without_fractions(group: list[Story], dsn: str, tmp_path: Path) -> None:
+    """Stamps of the traditional form give the same rows, in whole seconds."""
+    logs = [[stories.traditional(line) for line in log] for log in files_of(group)]
+    load_files(dsn, configured(group), logs, tmp_path)
+    assert_told(dsn, group, seconds=True)
+
+
+@in_files
+@pytest.mark.parametrize("seed", range(6))
+def test_shuffled_files(group: list[Story], seed: int, dsn: str, tmp_path: Path) -> None:
+    """Lines that changed places by up to a second give the same rows."""
+    rng = Random(seed)
+    logs = [shuffled(log, rng) for log in files_of(group)]
+    load_files(dsn, configured(group), logs, tmp_path)
+    assert_told(dsn, group)
+
+
+@in_files
+@pytest.mark.parametrize("seed", range(6))
+def test_cut_anywhere(group: list[Story], seed: int, dsn: str, tmp_path: Path) -> None:
+    """A log cut into two files at any line gives the same rows, the second file loaded first."""
+    rng = Random(seed)
+    halves = [story.cut(rng.randint(0, len(story.lines))) for story in group]
+    first, second = ([line for half in halves for line in half[part]] for part in (0, 1))
+    load_files(dsn, configured(group), [in_order(second), in_order(first)], tmp_path)
+    assert_told(dsn, group)
+
+
+def told(group: Sequence[Story], found: Sequence[MsgDetails]) -> list[MsgDetails]:
+    """Mark the messages that a story says are forged, as the journal does."""
+    forgers = {story.name: story.forged_by_pid for story in group if story.forged_by_pid}
+    for msg in found:
+        forger = forgers.get(msg["host"].partition(".")[0])
+        if forger is not None and msg["pid"] == forger:
+            msg["trusted"] = False
+    return list(found)
+
+
+@every
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_small_batches(group: list[Story], size: int, dsn: str, tmp_path: Path) -> None:
+    """A service that is restarted after every few lines of a host gives the same rows."""
+    lines = in_order(line for story in group for line in story.lines)
+    found = told(group, messages(lines, tmp_path))
+    follow(dsn, configured(group), in_batches(found, size))
+    assert_told(dsn, group)
+
+
+@every
+@pytest.mark.parametrize("seed", range(6))
+def test_small_shuffled_batches(group: list[Story], seed: int, dsn: str, tmp_path: Path) -> None:
+    """The same with lines that changed places by up to a second."""
+    lines = shuffled((line for story in group for line in story.lines), Random(seed))
+    found = told(group, messages(lines, tmp_path))
+    follow(dsn, configured(group), in_batches(found, seed % 3 + 1))
+    assert_told(dsn, group)
