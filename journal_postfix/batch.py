@@ -112,12 +112,18 @@ def births_first(items: Iterable[Item]) -> list[Item]:
     for number, item in enumerate(ordered):
         key = (item.mta, item.delivery.get("queue_id", ""))
         if item.action in merge.BEGINS:
-            end = item.t + merge.SHUFFLE
-            before = [n for n in last.get(key, ()) if item.t <= ordered[n].t <= end]
+            before = [n for n in last.get(key, ()) if _begins_earlier(item, ordered[n])]
             for this, then in zip([number, *reversed(before)], reversed(before), strict=False):
                 ordered[this], ordered[then] = ordered[then], ordered[this]
         last.setdefault(key, []).append(number)
     return ordered
+
+
+def _begins_earlier(item: Item, other: Item) -> bool:
+    """The item begins the mail of the other: at one time, the line that says more about it."""
+    if item.t == other.t:
+        return merge.BEGINS[item.action] > merge.BEGINS.get(other.action, merge.UNSEEN)
+    return item.t < other.t <= item.t + merge.SHUFFLE
 
 
 def _merge_item(item: Item, mails: dict[Key, list[Mail]], noqueue: list[Row]) -> None:
