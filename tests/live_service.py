@@ -61,10 +61,20 @@ class Service:
 
     def __enter__(self) -> Self:
         wait_until(lambda: any(self.journal.rglob("*.journal")), "the journal begins")
-        command = [sys.executable, "-m", "journal_postfix", "--config", str(self.configuration)]
-        with self.log.open("w") as file:
-            self.process = subprocess.Popen([*command, "run"], stdout=file, stderr=file)
+        self._start()
         return self
+
+    def _start(self) -> None:
+        command = [sys.executable, "-m", "journal_postfix", "--config", str(self.configuration)]
+        with self.log.open("a") as file:
+            self.process = subprocess.Popen([*command, "run"], stdout=file, stderr=file)
+
+    def be_killed(self) -> None:
+        """Be killed when some rows are stored, and start again."""
+        wait_until(lambda: len(rows(self.dsn, "delivery_from")) > 20, "some rows")
+        self.process.kill()
+        self.process.wait()
+        self._start()
 
     def __exit__(self, *_: object) -> None:
         self.process.send_signal(signal.SIGTERM)

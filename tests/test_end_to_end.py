@@ -1,7 +1,8 @@
 """One run of the whole thing on the real parts: journald, Postfix, PostgreSQL and ``run``.
 
-The traffic of ``tests/live`` is sent while the service follows the journal. Then the tables must
-agree with what the sending and the receiving sides know: replies, sink servers, mailboxes, queue.
+The traffic of ``tests/live`` is sent while the service follows the journal; once it is killed and
+starts again. Then the tables must agree with what the sending and the receiving sides know:
+replies, sink servers, mailboxes, queue.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ def outcome(server_dsn: str, template: str, live: Path) -> Iterator[Outcome]:
     with fresh_database(server_dsn, template) as dsn:
         traffic = outside.start(live, rounds=1)
         with Service(outside.journal_folder(live).parent, dsn, live.parent) as service:
+            service.be_killed()
             output, _ = traffic.communicate(timeout=150)
             service.wait()
         truth = json.loads((live / "truth.json").read_text())
