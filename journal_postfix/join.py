@@ -39,6 +39,7 @@ def _join_some(connection: Connection, tables: Tables, writer: Writer) -> int:
                 _join(cursor, tables, writer, pair)
         if not joined:
             cursor.execute(SQL["statements/close_vanished"])
+            cursor.execute(SQL["statements/resolve_notices"])
     connection.commit()
     return len(joined) // 2
 
@@ -54,7 +55,9 @@ def _join(cursor: Cursor, tables: Tables, writer: Writer, pair: Row) -> None:
     for row in moved:
         _move(cursor, "move_attempts", old["day"], row["id"], new["day"], row["id"])
         _move(cursor, "move_recipient", old["day"], row["id"], new["day"], new["id"])
-    for row, into in merged:
+    for row, into, tried in merged:
+        if tried:
+            cursor.execute(SQL["statements/drop_skips"], {"day": old["day"], "id": row["id"]})
         _move(cursor, "move_attempts", old["day"], row["id"], new["day"], into["id"])
         cursor.execute(SQL["statements/drop_recipient"], {"day": old["day"], "id": row["id"]})
     _move(cursor, "move_verdicts", old["day"], old["id"], new["day"], new["id"])

@@ -310,6 +310,12 @@ def _replaces(record: Row, row: Row) -> bool:
     return bool(record["t_status"] >= row["t_status"])
 
 
+def _keep_history(mail: Mail, row: Row, loser: Row, winner: Row) -> None:
+    """The record that loses becomes history, unless nothing was tried and it is the later one."""
+    if not _is_skip(loser) or loser["t_status"] <= winner["t_status"]:
+        mail.attempts.append((row, _history(loser)))
+
+
 def _history(record: Row) -> Row:
     old = {name: record[name] for name in ATTEMPT_COLUMNS if record.get(name) is not None}
     return {"t": record["t_status"], **old}
@@ -359,10 +365,7 @@ def _count(row: Row, record: Row, t: datetime) -> None:
 def _replaces_and_keeps(mail: Mail, row: Row, record: Row) -> bool:
     """Whether the record replaces the row's; the one of the two that loses becomes history."""
     replaces = _replaces(record, row)
-    loser = row if replaces else record
-    later = record["t_status"] if replaces else row["t_status"]
-    if not _is_skip(loser) or (replaces and loser["t_status"] <= later):
-        mail.attempts.append((row, _history(loser)))
+    _keep_history(mail, row, *((row, record) if replaces else (record, row)))
     if not replaces and not _is_skip(record):
         row["attempts"] += 1
     return replaces
@@ -373,11 +376,11 @@ def _replaces_and_keeps(mail: Mail, row: Row, record: Row) -> bool:
 _OWN = frozenset(("day", "id", "mta", "queue_id", "t_i", "t_f", "service", "is_submission"))
 
 
-def join_mails(mail: Mail, half: Mail) -> tuple[list[Row], list[tuple[Row, Row]]]:
+def join_mails(mail: Mail, half: Mail) -> tuple[list[Row], list[tuple[Row, Row, bool]]]:
     """Merge a half without beginning into its mail.
 
     Gives the recipients of the half that go to the mail as they are, and those that were merged
-    into a row the mail had, with that row.
+    into a row the mail had: with that row, and whether that had seen a real attempt.
     """
     other = half.row
     columns = {k: v for k, v in other.items() if k not in _OWN and k != "syslog_name"}
@@ -393,8 +396,8 @@ def join_mails(mail: Mail, half: Mail) -> tuple[list[Row], list[tuple[Row, Row]]
         if known is None:
             moved.append(row)
         else:
+            merged.append((row, known, bool(known["attempts"])))
             _join_recipients(mail, known, row)
-            merged.append((row, known))
     return moved, merged
 
 
@@ -407,7 +410,7 @@ def _join_recipients(mail: Mail, row: Row, other: Row) -> None:
         )
     else:
         replaces = _replaces(other, row)
-    mail.attempts.append((row, _history(row if replaces else other)))
+    _keep_history(mail, row, *((row, other) if replaces else (other, row)))
     if replaces:
         row.update({name: other[name] for name in STATUS_COLUMNS})
     for name in ("attempts", "skipped", "copies"):
