@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from journal_postfix import parser
@@ -17,6 +17,10 @@ from journal_postfix.formats import STATEMENTS
 from journal_postfix.messages import MsgDetails
 from journal_postfix.parser import Parsed, parse
 from test_samples import SAMPLES
+
+# How long an example takes is no matter of a test.
+settings.register_profile("slow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("slow")
 
 T = datetime(2025, 11, 21, 10, 30, tzinfo=UTC)
 DAEMONS = sorted({daemon for statement in STATEMENTS for daemon in statement.daemons})
@@ -198,7 +202,7 @@ def rule_of(statement: Statement) -> parser.Rule:
     "statement", STATEMENTS, ids=lambda one: f"{one.action}-{STATEMENTS.index(one)}"
 )
 @given(data=st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_round_trip(statement: Statement, data: st.DataObject) -> None:
     """What a format writes with some values, `parse` reads back with the same values."""
     text, values = written(statement, data)
