@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def start() -> subprocess.Popen[bytes]:
     # Without this flag the journal stays in /run.
     SOCKET.parent.mkdir(parents=True)
     SOCKET.with_name("flushed").touch()
-    process = subprocess.Popen([PROGRAM])
+    # a service manager's socket, where there is one, is not reached from here
+    environment = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
+    process = subprocess.Popen([PROGRAM], env=environment)
     wait_until(SOCKET.exists, "journald listens")
     return process
