@@ -38,8 +38,8 @@ def _join_some(connection: Connection, tables: Tables, writer: Writer) -> int:
                 joined |= {pair["mail_id"], pair["half_id"]}
                 _join(cursor, tables, writer, pair)
         if not joined:
-            cursor.execute(SQL["statements/close_vanished"])
-            cursor.execute(SQL["statements/resolve_notices"])
+            for statement in ("close_vanished", "resolve_notices", "resolve_requeues"):
+                cursor.execute(SQL[f"statements/{statement}"])
     connection.commit()
     return len(joined) // 2
 

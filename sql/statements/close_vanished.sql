@@ -13,7 +13,8 @@ WITH gone AS (
           AND (n.client_name IS NOT NULL OR n.uid IS NOT NULL)
         ORDER BY n.t_i LIMIT 1
     ) next
-    WHERE o.ended_at IS NULL AND f.removed_at IS NULL
+    WHERE f.removed_at IS NULL
+      AND (o.ended_at IS NULL OR f.queued_at IS NOT NULL OR f.held_at IS NOT NULL)
 ), closed AS (
     UPDATE open_mail o SET ended_at = gone.t_i FROM gone
     WHERE o.mta = gone.mta AND o.queue_id = gone.queue_id AND o.id = gone.id
