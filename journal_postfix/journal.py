@@ -1,7 +1,7 @@
 """The systemd journal: messages, and the position behind each, machine by machine.
 
-It knows cursors, files that come and go, machines. It alone imports systemd.
-It refuses to know what an entry says, and the database that keeps the positions.
+It knows which machines there are, and when something came. It alone imports systemd.
+It refuses to know entries, and the database that keeps the positions.
 
 Each machine in the journal is read by a reader of its own: entries of one machine come in order,
 those of another may come late. A reader is never moved to the journal's end. Where files came or
@@ -10,19 +10,16 @@ went, what is known is read to its end; then the files are opened again behind t
 Bugs: damaged journal files are left out by libsystemd without a word.
 """
 
-# ruff: noqa: SLF001 - the methods of Reader without underscore convert all fields of an entry,
-# which takes five times as long
-
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from journal_postfix.entries import Rules, text
 from journal_postfix.following import Gap, Stop, Waiter, follow, is_stopped
 from journal_postfix.journalfiles import check_readable
+from journal_postfix.machine import Machine
 from journal_postfix.messages import InputError, MsgDetails, Position
 
 __all__ = ["Gap", "JournalSet", "iter_journal_messages_follow", "iter_journal_messages_since"]
@@ -33,141 +30,8 @@ except ImportError:  # not on every machine where log files are read
     systemd_journal = None
 
 JOURNAL = "journal"
-SLICE = 10_000
-"""Entries read of one machine before the turn of the next."""
-
-LOOK = 1_000
-"""Entries passed over in silence; then somebody may want to stop."""
-
 MACHINE_CHECK = 5.0
 """Seconds from one look for new machines to the next, where entries keep coming."""
-
-GONE = "the entry read last is no longer in the journal, others may have gone with it"
-UNREADABLE = "entries could not be read"
-
-
-def _follows(cursor: str, found: str) -> bool:
-    """Tell whether one entry was written right after another, by their sequence numbers."""
-    old, new = (dict(part.split("=", 1) for part in text.split(";")) for text in (cursor, found))
-    return old.get("s") == new["s"] and int(old.get("i", "0"), 16) + 1 == int(new["i"], 16)
-
-
-class Machine:
-    """One machine's entries, in their order, from behind a position.
-
-    ``is_behind`` tells after ``messages`` that there is more, ``has_moved`` that the position
-    is another than at the last ``position``. ``is_stale`` is set where files came or went.
-    """
-
-    def __init__(
-        self, identity: str, name: str, open_reader: Callable[[], Any], stored: Position | None
-    ) -> None:
-        self.is_behind = True
-        self.is_stale = False
-        self.has_moved = False
-        self.gaps: list[Gap] = []
-        self._open_reader = open_reader
-        self._position = stored or Position(JOURNAL, identity, name, "", "", None)
-        self._seek()
-
-    def close(self) -> None:
-        """Close the reader."""
-        self._reader.close()
-
-    def _seek(self) -> None:
-        """Open a reader at the entry read last, or where that would stand."""
-        self.is_stale = False
-        self._reader = reader = self._open_reader()
-        self._next: Callable[[], bool] = self._first_next
-        reader.add_match(f"_MACHINE_ID={self._position.identity}")
-        reader.data_threshold = 0  # or long messages would be cut
-        if not self._position.position:
-            reader.seek_head()
-            return
-        try:
-            reader.seek_cursor(self._position.position)
-        except (OSError, ValueError):
-            self._seek_time(self._position.t)
-
-    def _seek_time(self, t: datetime | None) -> None:
-        if t is None:
-            self._reader.seek_head()
-        else:
-            self._reader.seek_realtime(t.timestamp() + 1e-6)
-
-    def _first_next(self) -> bool:
-        """Go behind the entry read last; where it is gone, the following one is the next."""
-        reader, cursor = self._reader, self._position.position
-        if not reader._next():
-            return False
-        self._next = reader._next
-        if cursor and self._is_at(cursor):
-            return bool(reader._next())
-        if cursor and not self._follows(cursor):
-            self.gaps.append(Gap(self._position.identity, self._position.t, self._t(), GONE))
-        return True
-
-    def _is_at(self, cursor: str) -> bool:
-        try:
-            return bool(self._reader.test_cursor(cursor))
-        except (OSError, ValueError):
-            return False
-
-    def _follows(self, cursor: str) -> bool:
-        try:
-            return _follows(cursor, self._reader._get_cursor())
-        except ValueError:
-            return False
-
-    def _t(self) -> datetime:
-        return datetime.fromtimestamp(self._reader._get_realtime() / 1e6, UTC)
-
-    def messages(self, rules: Rules) -> Iterator[MsgDetails | None]:
-        """Yield a slice of messages, and None now and then where nothing is for us."""
-        get = self._reader._get
-        self.is_behind = True
-        for number in range(1, SLICE + 1):
-            if not self._next():
-                self.is_behind = self._has_reopened()
-                return
-            self.has_moved = True
-            try:
-                identifier = rules.identifiers[get("SYSLOG_IDENTIFIER")]
-            except KeyError:
-                continue
-            if identifier and (msg := self._message(identifier, rules)):
-                yield msg
-            elif number % LOOK == 0:
-                yield None
-
-    def _has_reopened(self) -> bool:
-        """At the end of the files known: open them again if others came."""
-        if not self.is_stale:
-            return False
-        self._note_position()
-        self._reader.close()
-        self._seek()
-        return True
-
-    def _message(self, identifier: str, rules: Rules) -> MsgDetails | None:
-        reader = self._reader
-        try:
-            return rules.message(reader._get_all(), identifier, self._t(), reader._get_cursor())
-        except OSError:
-            self.gaps.append(Gap(self._position.identity, self._t(), self._t(), UNREADABLE))
-            return None
-
-    def position(self) -> Position:
-        """Return the position of the entry read last."""
-        self._note_position()
-        self.has_moved = False
-        return self._position
-
-    def _note_position(self) -> None:
-        if self._next != self._first_next:
-            self._position = self._position._replace(
-                position=self._reader._get_cursor(), t=self._t()
-            )
 
 
 class JournalSet:
@@ -206,7 +70,7 @@ class JournalSet:
         self._watcher.fileno()  # from now on no change of the files is missed
         self._check_at = 0.0
         self._discover()
-        if not self._machines and self._watcher._next():
+        if not self._machines and self._watcher.get_next():
             raise InputError(f"{directory or JOURNAL}: its entries have no field _MACHINE_ID")
 
     def _open(self) -> Any:
@@ -231,11 +95,11 @@ class JournalSet:
 
         A position is that of the last entry read or passed over, Postfix's or not.
         """
-        return [one.position() for one in self._machines.values() if one.has_moved]
+        return [one.position() for one in self._machines.values() if one.has_moved()]
 
     def has_moved(self) -> bool:
         """Tell whether ``positions`` would return any."""
-        return any(machine.has_moved for machine in self._machines.values())
+        return any(machine.has_moved() for machine in self._machines.values())
 
     def new_messages(self) -> Iterator[MsgDetails | None]:
         """Yield what the journal holds behind the positions, and None now and then.
@@ -251,15 +115,19 @@ class JournalSet:
 
     def _look_around(self) -> None:
         """Note new and vanished files, and now and then new machines."""
-        if self._watcher.process() == systemd_journal.INVALIDATE:
+        change = self._watcher.process()
+        files_changed = change == systemd_journal.INVALIDATE
+        if files_changed or not self._machines:
             self._check_at = 0.0
-            for machine in self._machines.values():
-                machine.is_stale = machine.is_behind = True
-        if time.monotonic() >= self._check_at:
+        for machine in self._machines.values():
+            machine.look(files_changed=files_changed, alone=len(self._machines) == 1)
+        self._has_unseen |= change != systemd_journal.NOP
+        if self._has_unseen and time.monotonic() >= self._check_at:
             self._discover()
 
     def _discover(self) -> None:
         self._check_at = time.monotonic() + MACHINE_CHECK
+        self._has_unseen = False
         for identity in sorted(self._watcher.query_unique("_MACHINE_ID")):
             if identity not in self._machines:
                 self._machines[identity] = Machine(
@@ -275,6 +143,8 @@ class JournalSet:
         milliseconds = self._watcher.get_timeout_ms()  # -1 but on network file systems
         if milliseconds >= 0:
             seconds = min(seconds, milliseconds / 1000)
+        if self._has_unseen:
+            seconds = min(seconds, self._check_at - time.monotonic())
         waiter.wait(seconds, [self._watcher.fileno()])
 
 

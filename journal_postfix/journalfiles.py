@@ -31,7 +31,7 @@ def check_readable(directory: str | None) -> None:
     except PermissionError as error:
         raise _not_readable(str(error.filename)) from None
     for path in files:
-        if not os.access(path, os.R_OK):
+        if not os.access(path, os.R_OK, effective_ids=True):
             raise _not_readable(str(path))
     if not files:
         raise InputError(f"no journal files in {' or '.join(map(str, places))}")

@@ -106,7 +106,7 @@ class FollowedFile:
         found = [
             path
             for path in self._path.parent.iterdir()
-            if path.name.startswith(beginnings) and path.is_file() and os.access(path, os.R_OK)
+            if path.name.startswith(beginnings) and path.is_file() and os.access(path, os.R_OK, effective_ids=True)
         ]
         for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True):
             yield LogFile(path)
