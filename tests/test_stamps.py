@@ -14,7 +14,6 @@ from journal_postfix.messages import UsageError
 from journal_postfix.stamps import Clock, StampError, checked_year, checked_zone
 from journal_postfix.years import YearDay, YearScan
 
-BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 
 
@@ -208,7 +207,7 @@ def test_stamp_seen_a_year_ago_is_not_remembered() -> None:
 def test_february_29() -> None:
     """29 February exists in leap years; in others it means that the year is wrong."""
     assert clock(2024)["Feb 29 12:00:00"] == utc("2024-02-29T12:00:00")
-    with pytest.raises(StampError, match="Feb 29 12:00:00.*2025"):
+    with pytest.raises(StampError, match=r"Feb 29 12:00:00.*2025"):
         clock(2025)["Feb 29 12:00:00"]
 
 
@@ -255,18 +254,17 @@ def test_live_clock_takes_no_offence() -> None:
 
 
 @given(
-    st.datetimes(datetime(2001, 1, 1), datetime(2026, 11, 1)),
+    st.integers(10**9, int(NOW.timestamp())),
     st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"]),
 )
-def test_stamps_are_read_as_written(local: datetime, name: str) -> None:
+def test_stamps_are_read_as_written(seconds: int, name: str) -> None:
     """Whatever time a machine writes, traditional and ISO, comes back, but for the hour twice."""
-    zone = ZoneInfo(name)
-    t = local.replace(tzinfo=zone, microsecond=0).astimezone(UTC)
-    written = t.astimezone(zone)
+    written = datetime.fromtimestamp(seconds, ZoneInfo(name))
     stamps = clock(written.year, name)
-    assert stamps.iso(written.isoformat()) == t
+    assert stamps.iso(written.isoformat()).timestamp() == seconds
     if written.fold == 0:
-        assert clock(written.year, name)[f"{written:%b %e %H:%M:%S}"] == t
+        t = clock(written.year, name)[f"{written:%b %e %H:%M:%S}"]
+        assert t.timestamp() == seconds
 
 
 @given(st.lists(st.integers(1, 300 * 86400), max_size=60), st.integers(1990, 2005))
