@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from threading import Event
 
@@ -20,6 +21,7 @@ from journal_postfix.join import join_halves
 from journal_postfix.logfile import LogFile, iter_logfile_messages
 from journal_postfix.messages import InputError, MsgDetails
 from journal_postfix.run import run_loop
+from journal_postfix.server import dsn_of, ready_dsn
 from journal_postfix.writer import Writer
 
 log = logging.getLogger("journal_postfix")
@@ -49,7 +51,6 @@ class FileOptions:
 
 
 def backfill(
-    dsn: str,
     config: Config,
     paths: Sequence[str],
     options: FileOptions,
@@ -64,27 +65,27 @@ def backfill(
     Raises InputError; what was committed until then stays, and the next call goes on there.
     """
     stop = stop or Event()
+    ready_dsn(config)
     if jobs > 1 and len(paths) > 1:
         context = get_context("spawn")
         with ProcessPoolExecutor(min(jobs, len(paths)), mp_context=context) as pool:
-            work = [pool.submit(_load_one, dsn, config, path, options) for path in paths]
+            work = [pool.submit(_load_one, config, path, options) for path in paths]
             loaded = [one.result() for one in work]
     else:
-        loaded = [_load_one(dsn, config, path, options, progress, debug, stop) for path in paths]
+        loaded = [_load_one(config, path, options, progress, debug, stop) for path in paths]
     if not stop.is_set():
-        _join(dsn, config)
+        _join(config)
     return loaded
 
 
-def _join(dsn: str, config: Config) -> None:
-    writer = Writer(dsn, config.store_options(finite=True))
+def _join(config: Config) -> None:
+    writer = Writer(partial(dsn_of, config), config.store_options(finite=True))
     committer = Committer(writer, config, Event(), PATIENCE)
     committer.attempt(lambda: join_halves(writer))
     writer.close()
 
 
 def _load_one(
-    dsn: str,
     config: Config,
     path: str,
     options: FileOptions,
@@ -93,7 +94,7 @@ def _load_one(
     stop: Event | None = None,
 ) -> Loaded:
     stop = stop or Event()
-    writer = Writer(dsn, config.store_options(finite=True))
+    writer = Writer(partial(dsn_of, config), config.store_options(finite=True))
     try:
         committer = Committer(writer, config, stop, PATIENCE)
         logfile = LogFile(path)

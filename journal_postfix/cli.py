@@ -14,7 +14,6 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -23,11 +22,11 @@ from journal_postfix.collect import Debug
 from journal_postfix.config import Config, load
 from journal_postfix.database import PLAIN_SETTINGS, READER_SETTINGS, Error, connect
 from journal_postfix.delivery import extract_delivery
-from journal_postfix.embedded import default_data_dir, embedded_dsn
 from journal_postfix.logfile import LogFile, iter_logfile_messages
 from journal_postfix.messages import InputError, MsgDetails, UsageError
 from journal_postfix.parser import parse, route
 from journal_postfix.progress import progress_bar
+from journal_postfix.server import dsn_of
 
 STAGES = ("input", "parse", "extract", "store")
 EPILOG = "Manual, tables and questions: see docs/ and README.rst of journal-postfix."
@@ -109,26 +108,6 @@ def _add_clean(parser: argparse.ArgumentParser) -> None:
     _add_format(parser)
 
 
-# --- the database of a command --------------------------------------------------------------
-
-
-def _dsn(config: Config, *, create: bool) -> str:
-    if config.dsn is not None:
-        return config.dsn
-    return embedded_dsn(Path(config.data_dir or default_data_dir()), create=create)
-
-
-def _ready_dsn(config: Config) -> str:
-    """A DSN whose schema is ready for writing; the private database is set up on the way."""
-    dsn = _dsn(config, create=True)
-    connection = connect(dsn, PLAIN_SETTINGS)
-    try:
-        schema.check(connection, migrate=config.dsn is None or config.auto_migrate)
-    finally:
-        connection.close()
-    return dsn
-
-
 # --- commands -------------------------------------------------------------------------------
 
 
@@ -156,7 +135,7 @@ def _run(arguments: argparse.Namespace, config: Config) -> int:
         year=arguments.year,
         timezone=arguments.timezone,
     )
-    run.run(config, lambda: _ready_dsn(config), stop, how, _debug(arguments.debug))
+    run.run(config, stop, how, _debug(arguments.debug))
     return 0
 
 
@@ -170,7 +149,7 @@ def _backfill(arguments: argparse.Namespace, config: Config) -> int:
     stop = _stop_on_signals()
     with progress_bar() as show:
         loaded = backfill.backfill(
-            _ready_dsn(config), config, arguments.files, options,
+            config, arguments.files, options,
             jobs=arguments.jobs, progress=show, debug=_debug(arguments.debug), stop=stop,
         )  # fmt: skip
     for one in loaded:
@@ -199,7 +178,7 @@ def _told(loaded: backfill.Loaded, config: Config) -> str:
 
 
 def _setup(arguments: argparse.Namespace, config: Config) -> int:
-    connection = connect(_dsn(config, create=True), PLAIN_SETTINGS)
+    connection = connect(dsn_of(config), PLAIN_SETTINGS)
     try:
         print(schema.setup(connection))
     finally:
@@ -232,7 +211,7 @@ def _envelope(msg: MsgDetails, config: Config) -> dict[str, Any]:
 
 
 def _status(arguments: argparse.Namespace, config: Config) -> int:
-    connection = connect(_dsn(config, create=False), READER_SETTINGS)
+    connection = connect(dsn_of(config, create=False), READER_SETTINGS)
     try:
         schema.check(connection, migrate=False)
         status = queries.status(connection, config, datetime.now(UTC))
@@ -243,7 +222,7 @@ def _status(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def _clean(arguments: argparse.Namespace, config: Config) -> int:
-    dsn = _dsn(config, create=False)
+    dsn = dsn_of(config, create=False)
     connection = connect(dsn, PLAIN_SETTINGS)
     try:
         schema.check(connection, migrate=False)

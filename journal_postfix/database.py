@@ -105,6 +105,7 @@ def is_guilty_data(error: psycopg2.Error) -> bool:
 def is_transient(error: psycopg2.Error) -> bool:
     """The same transaction may succeed later, perhaps on a new connection."""
     code = error.pgcode
-    if code is None:
-        return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+    if code is None:  # during COPY a lost connection is a plain DatabaseError
+        kinds = psycopg2.OperationalError | psycopg2.InterfaceError
+        return isinstance(error, kinds) or type(error) is psycopg2.DatabaseError
     return code[:2] in ("08", "40", "53", "57", "58", "55", "25")

@@ -264,8 +264,7 @@ def apply(mail: Mail, fact: Fact) -> None:
     row, columns = mail.row, fact.columns
     mail.changed = True
     born = BEGINS.get(fact.action, UNSEEN)
-    if born > mail.born:
-        mail.born = born
+    mail.born = max(mail.born, born)
     _merge_instance(mail, fact)
     _keep_min(row, "t_i", fact.t)
     _keep_max(row, "t_f", fact.t)

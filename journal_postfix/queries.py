@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from journal_postfix.config import Config, load
 from journal_postfix.database import READER_SETTINGS, SQL, Connection, connect, dicts
-from journal_postfix.embedded import default_data_dir, embedded_dsn
 from journal_postfix.messages import InputError, UsageError
 from journal_postfix.output import as_table
+from journal_postfix.server import dsn_of
 
 Rows = list[dict[str, Any]]
 
@@ -68,8 +67,7 @@ def _problems(
 def main(names: list[str]) -> int:
     """Print the answers to named queries, by the configuration of the environment."""
     config = load(None)
-    dsn = config.dsn or embedded_dsn(Path(config.data_dir or default_data_dir()), create=False)
-    connection = connect(dsn, READER_SETTINGS)
+    connection = connect(dsn_of(config, create=False), READER_SETTINGS)
     try:
         for name in names:
             if f"queries/{name}" not in SQL:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event, Thread
 from typing import NamedTuple, Protocol
 
@@ -25,6 +26,7 @@ from journal_postfix.journal import (
 from journal_postfix.logfollow import FollowedFile, iter_logfile_follow
 from journal_postfix.messages import MsgDetails, Position
 from journal_postfix.retention import clean_regularly
+from journal_postfix.server import dsn_of, ready_dsn
 from journal_postfix.writer import Source, Writer
 
 log = logging.getLogger("journal_postfix")
@@ -66,24 +68,17 @@ class How(NamedTuple):
     timezone: str | None = None
 
 
-def run(
-    config: Config,
-    ready_dsn: Callable[[], str],
-    stop: Event,
-    how: How,
-    debug: Debug | None = None,
-) -> None:
+def run(config: Config, stop: Event, how: How, debug: Debug | None = None) -> None:
     """Catch up with the input, then follow it until stopped; clean up on the way.
 
-    `ready_dsn` gives the DSN of a database whose schema is ready. Raises InputError for what
-    only a person can put right; everything else is waited for.
+    Raises InputError for what only a person can put right; everything else is waited for.
     """
-    writer = Writer("", config.store_options())
+    writer = Writer(partial(dsn_of, config), config.store_options())
     committer = Committer(writer, config, stop)
     collector = Collector(config, debug)
 
     def connect() -> None:
-        writer.dsn = ready_dsn()
+        ready_dsn(config)
         writer.session()
 
     if not committer.attempt(connect):
@@ -91,7 +86,7 @@ def run(
     log.info("started")
     try:
         if not how.once:
-            _clean_beside(config, writer.dsn, stop)
+            _clean_beside(config, stop)
         service = Service(config, committer, collector, stop, how)
         if how.file is None:
             _run_journal(service)
@@ -102,9 +97,9 @@ def run(
     log.info("stopped after %d lines of Postfix", committer.lines)
 
 
-def _clean_beside(config: Config, dsn: str, stop: Event) -> None:
+def _clean_beside(config: Config, stop: Event) -> None:
     """Clean up by the clock in a thread of its own: an idle server cleans too."""
-    arguments = (lambda: dsn, config, stop, lambda: datetime.now(UTC))
+    arguments = (partial(dsn_of, config), config, stop, lambda: datetime.now(UTC))
     Thread(target=clean_regularly, args=arguments, daemon=True, name="clean").start()
 
 

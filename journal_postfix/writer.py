@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -61,10 +61,13 @@ class Mark(NamedTuple):
 
 
 class Writer:
-    """One writing session: the connection, its sources, and `store` for batch after batch."""
+    """One writing session: the connection, its sources, and `store` for batch after batch.
 
-    def __init__(self, dsn: str, options: StoreOptions | None = None) -> None:
-        self.dsn = dsn
+    `dsn` may be a function: it is asked at each new connection, and may start a server.
+    """
+
+    def __init__(self, dsn: str | Callable[[], str], options: StoreOptions | None = None) -> None:
+        self._dsn = dsn
         self.options = options or StoreOptions()
         self.sources: dict[tuple[str, str], Source] = {}
         self._held: list[tuple[str, str]] = []
@@ -73,7 +76,9 @@ class Writer:
     def session(self) -> tuple[Connection, Tables]:
         """The open connection; connects, and takes the sources' locks again, where needed."""
         if self.connection is None or self.connection.closed:
-            connection = connect(self.dsn, WRITER_SETTINGS)
+            connection = connect(
+                self._dsn if isinstance(self._dsn, str) else self._dsn(), WRITER_SETTINGS
+            )
             self.tables = open_session(connection)
             self.connection = connection
             for kind, identity in self._held:

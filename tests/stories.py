@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -161,7 +161,7 @@ def load_files(dsn: str, config: Config, logs: Iterable[Iterable[str]], folder: 
         path = folder / f"{number}.log"
         path.write_text("".join(lines), "utf-8")
         paths.append(str(path))
-    backfill(dsn, config, paths, FileOptions(2025, "UTC"))
+    backfill(replace(config, dsn=dsn), paths, FileOptions(2025, "UTC"))
 
 
 def messages(lines: Iterable[str], folder: Path) -> list[MsgDetails]:
