@@ -12,6 +12,7 @@ Bugs: of a file that is copied and emptied, what was written since the last look
 from __future__ import annotations
 
 import os
+import re
 import select
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -29,6 +30,9 @@ LOOK = 0.5
 """Seconds between two looks at a file."""
 
 GONE = "the file read last is gone"
+
+ROTATED = re.compile(r"[.-]\d[\d.-]*(\.(gz|bz2|xz|zst))?")
+"""What logrotate and its like put behind a name: numbers, or dates."""
 
 
 class StandardInput:
@@ -102,19 +106,22 @@ class FollowedFile:
 
     def _rotated(self) -> Iterator[LogFile]:
         """Yield the older files of this name, the newest first."""
-        beginnings = (f"{self._path.name}.", f"{self._path.name}-")
+        name = self._path.name
         found = [
             path
             for path in self._path.parent.iterdir()
-            if path.name.startswith(beginnings) and path.is_file() and os.access(path, os.R_OK, effective_ids=True)
+            if path.name.startswith(name)
+            and ROTATED.fullmatch(path.name, len(name))
+            and os.access(path, os.R_OK, effective_ids=True)
         ]
         for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True):
             yield LogFile(path)
 
     def _note_loss(self) -> None:
-        last = [one for one in self._stored if one.name == str(self._path)]
-        if last:
-            self.gaps.append(Gap(str(self._path), last[-1].t, None, GONE))
+        times = [one.t for one in self._stored if one.name == str(self._path)]
+        if times:
+            last = max((t for t in times if t), default=None)
+            self.gaps.append(Gap(str(self._path), last, None, GONE))
 
     def close(self) -> None:
         """Close all files."""
@@ -149,7 +156,7 @@ class FollowedFile:
                 yield from self._read(last=True)
             if not self._files[1:]:
                 return
-            self._done += self.positions()
+            self._done = self.positions()
             self._files.pop(0).close()
             self._told = self._files[0].offset
 
