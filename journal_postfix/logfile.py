@@ -258,7 +258,8 @@ def iter_logfile_messages(
 def _to_the_end(
     logfile: LogFile, year: int | None, zone: tzinfo | None
 ) -> Iterator[tuple[bool, MsgDetails]]:
-    splitter = LineSplitter(Clock(zone, logfile.first_day(year, zone)))
+    clock = Clock(zone, logfile.first_day(year, zone), is_given=year is not None)
+    splitter = LineSplitter(clock)
     yield from iter_messages(logfile, splitter, last=False)
     if not logfile.is_settled():
         time.sleep(SETTLED)

@@ -95,8 +95,9 @@ class Clock(dict[str, datetime]):
 
     ``zone`` is that of stamps which do not say theirs, None the machine's own. ``day`` is where
     counting the years begins: the day of the line above, its year known; without it the first
-    stamp is taken for the latest possible one. ``live``: the lines are written now, so that none
-    is an error: the year is then the latest possible one, an ISO time in the future is now.
+    stamp is taken for the latest possible one. ``is_given``: somebody gave the year, so that a
+    day in the future is an error; else the year was a guess, and is again the latest possible
+    one. ``live``: the lines are written now, so that an ISO time in the future is now.
 
     The last seconds and minutes are kept, because this is done for every line.
     """
@@ -106,12 +107,14 @@ class Clock(dict[str, datetime]):
         zone: tzinfo | None = None,
         day: YearDay | None = None,
         *,
+        is_given: bool = False,
         live: bool = False,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         super().__init__()
         self._zone = zone
         self._day = day
+        self._is_given = is_given
         self._live = live
         self._now = now
         self._limit = now() + AHEAD
@@ -188,7 +191,7 @@ class Clock(dict[str, datetime]):
         if above := self._day_above():
             naive = local_time(above.next(month, day).year, month, day, hour, minute)
             if naive is None or self._is_future(self._utc(naive, 0)):
-                if not self._live:
+                if self._is_given:
                     year = above.next(month, day).year
                     raise StampError(
                         f"{stamp!r} in {year} lies in the future or does not exist; "

@@ -20,7 +20,8 @@ NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 def clock(year: int | None = 2026, zone: str | None = "UTC", *, live: bool = False) -> Clock:
     """Make a clock on 21 November 2026, 10:00 UTC, for a text that begins in a year."""
     day = YearDay(year, known=True) if year else None
-    return Clock(checked_zone(zone), day, live=live, now=lambda: NOW)
+    is_given = year is not None and not live
+    return Clock(checked_zone(zone), day, is_given=is_given, live=live, now=lambda: NOW)
 
 
 def utc(text: str) -> datetime:
@@ -235,6 +236,14 @@ def test_future_is_an_error() -> None:
         clock().iso("2026-11-22T10:00:01Z")
     with pytest.raises(StampError, match="2027"):
         clock(2027)["Jan  1 00:00:00"]
+
+
+def test_guessed_year_is_never_in_the_future() -> None:
+    """Counted on into the future, a year that nobody gave was counted wrong."""
+    stamps = clock(None)
+    stamps.iso("2026-11-18T10:00:00Z")
+    assert stamps["Oct  4 04:36:48"] == utc("2026-10-04T04:36:48")
+    assert stamps["Feb 29 10:00:00"] == utc("2024-02-29T10:00:00")
 
 
 def test_limit_of_the_future_moves_with_time() -> None:
