@@ -47,8 +47,7 @@ QUEUE_MANAGERS = frozenset(("qmgr", "oqmgr", "nqmgr"))
 #: Daemons that name a remote server in their reasons.
 REMOTE = frozenset(("smtp", "lmtp", "error", "retry"))
 
-_queued_as = re.compile(r".*\bqueued as ([0-9A-Za-z]{6,40})\b", re.DOTALL).match
-_forwarded_as = re.compile(r"forwarded as ([0-9A-Za-z]{6,40})").fullmatch
+_id = re.compile(r"[0-9A-Za-z]{6,40}\b").match
 _tried = re.compile(
     r"(?:delivery temporarily suspended: )?(?:connect to|host|lost connection with|conversation with)"
     r" ([^\s\[\]]+\[[^\]]*\](?::[0-9]+)?)(?=[: ])"
@@ -110,8 +109,9 @@ def _mail(parsed: Parsed, **columns: Any) -> Delivery:
 def _client(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery | None:
     if "queue_id" not in parsed:
         return None
-    columns = _pick(parsed, *_client_columns, *_login_columns, "orig_queue_id", "orig_client")
-    return _mail(parsed, origin="smtp", **columns)
+    columns: Delivery = {"table": "from", "origin": "smtp", **parsed}
+    del columns["action"]
+    return columns
 
 
 def _pickup(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
@@ -168,39 +168,43 @@ def _requeued(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
     return _mail(parsed, removed_at=msg["t"], removed_by="requeued")
 
 
-def _next_hop(delivery: Delivery, reason: str, parsed: Parsed) -> None:
+def _next_hop(delivery: Delivery, reason: str) -> None:
     """Set what the reply of the other side tells: its code, its queue id, who was tried."""
     reply = _reply(reason)
     if reply is not None:
         delivery["reply_code"] = int(reply[1])
-    if parsed["status"] == "sent":
-        queued = _queued_as(reason) if "queued as " in reason else None
+    if delivery["status"] == "sent":
+        queued = _id(reason.rpartition("queued as ")[2]) if "queued as " in reason else None
         if queued is not None:
-            delivery["next_queue_id"] = queued[1]
-    elif parsed["relay"] == "none":
+            delivery["next_queue_id"] = queued[0]
+    elif delivery["relay"] == "none":
         tried = _tried(reason)
         if tried is not None:
             parts = relay_parts(tried[1])
             delivery.update({k: v for k, v in parts.items() if k != "relay_path"})
 
 
+def _forwarded(delivery: Delivery, reason: str) -> None:
+    """Set the mail that local(8) made of this one."""
+    forwarded = _id(reason.removeprefix("forwarded as "))
+    if forwarded is not None and forwarded.end() == len(forwarded.string):
+        delivery["next_queue_id"] = forwarded[0]
+        delivery["also"] = [{"table": "from", "queue_id": forwarded[0], "origin": "forward"}]
+
+
 def _delivered(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
-    delivery: Delivery = {"table": "to", **parsed}
-    for name in ("action", "conn_use", "relay_path", "odd"):
-        delivery.pop(name, None)
     daemon = msg["identifier"].rpartition("/")[2]
-    delivery["daemon"] = daemon
-    if options.verp and "orig_to" in parsed:
-        delivery["orig_to"] = _without_verp(parsed["orig_to"], options)[0]
-    reason = parsed.get("reason", "")
+    delivery: Delivery = {"table": "to", "daemon": daemon, **parsed}
+    for name in ("action", "conn_use", "relay_path", "odd"):
+        if name in delivery:
+            del delivery[name]
+    if options.verp and "orig_to" in delivery:
+        delivery["orig_to"] = _without_verp(delivery["orig_to"], options)[0]
+    reason = delivery.get("reason", "")
     if daemon in REMOTE:
-        _next_hop(delivery, reason, parsed)
+        _next_hop(delivery, reason)
     elif daemon == "local" and reason.startswith("forwarded as "):
-        forwarded = _forwarded_as(reason)
-        if forwarded is not None:
-            delivery["next_queue_id"] = forwarded[1]
-            new = {"table": "from", "queue_id": forwarded[1], "origin": "forward"}
-            delivery["also"] = [new]
+        _forwarded(delivery, reason)
     return delivery
 
 
@@ -339,10 +343,10 @@ def _errors(parsed: Parsed) -> list[str]:
     errors = [parsed["odd"]] if "odd" in parsed else []
     if parsed["action"] == "delivery" and parsed["status"] not in STATUSES:
         errors.append(f"status={parsed['status']} is not known")
-    for name in ("client_address", "relay_address"):
-        address = parsed.get(name, "unknown")
-        if address != "unknown" and not _is_address(address):
-            errors.append(f"{name} {address!r} is no IP address")
+    name = "client_address" if "client_address" in parsed else "relay_address"
+    address = parsed.get(name, "unknown")
+    if address != "unknown" and not (len(address) < 64 and _is_address(address)):
+        errors.append(f"{name} {address!r} is no IP address")
     return errors
 
 

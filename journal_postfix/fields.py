@@ -32,7 +32,7 @@ PATTERNS = {
     # up to a > at the end of the line, which a cut line lacks
     "closed": r".*",
     "code": r"[2-5]\d\d",
-    "command_counts": r"(?: [a-z]+=\d+(?:/\d+)?)*",
+    "command_counts": r"(?: [a-z]+=\d+(?:/\d+)?)*+",
     "compatible": r"using|running with",
     "content_action": (
         r"(?:milter-(?:header|body)-)?(?:reject|warning|info|filter|pass|discard|hold|delay"

@@ -8,7 +8,7 @@ of the database and no mail, only lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -24,20 +24,29 @@ _PREFIXES = {"{queue_id}: ": "id", "NOQUEUE: ": "noqueue", "{queue_id|NOQUEUE}: 
 _TOKEN = re.compile(r"\{!([^{}]*)\}|\{(\w+)(?::(\w+))?\}|\\(.)|(.)", re.DOTALL)
 _PART = re.compile(r"\{([A-Z_]+)\}")
 _KEY = 3  # characters of the text that choose the statements to try
+_KEPT = 10_000  # numbers and queue ids remembered
+_LONGEST = 255  # characters of a text that is remembered
+_LABELS = frozenset(level[0] for level in LEVELS)  # how a labelled text begins
 _FLAGS = re.DOTALL | re.ASCII
-_is_queue_id = re.compile(PATTERNS["queue_id"], _FLAGS).fullmatch
+_queue_id = re.compile(PATTERNS["queue_id"], _FLAGS).fullmatch
 _host_and_address = re.compile(r"([^\[]+)\[([^\]]*)\](?::([0-9]{1,5}))?", _FLAGS).fullmatch
 
 
-def _number(text: str) -> int | float:
-    return int(text) if text.isdigit() else float(text)
+class _Decimals(dict[str, int | float]):
+    """Numbers by their text; delays repeat, so most are here already."""
+
+    def __missing__(self, text: str) -> int | float:
+        if len(self) >= _KEPT:
+            self.clear()
+        number = self[text] = int(text) if text.isdigit() else float(text)
+        return number
 
 
-Convert = Callable[[str], Any] | None
+Convert = Callable[[str], Any]
 _CONVERT: dict[str, Convert] = {  # by kind
     "closed": lambda text: text.removesuffix(">"),
     "code": int,
-    "decimal": _number,
+    "decimal": _Decimals().__getitem__,
     "integer": int,
 }
 
@@ -48,7 +57,8 @@ class Rule(NamedTuple):
     statement: Statement
     action: str
     match: Callable[[str], re.Match[str] | None]
-    fields: tuple[tuple[str, Convert], ...]
+    numbers: tuple[tuple[str, Convert], ...]  # among the fields that are always there
+    optional: tuple[tuple[str, Convert | None], ...]
     finish: Callable[[Parsed], None] | None
     odd: str
 
@@ -56,12 +66,21 @@ class Rule(NamedTuple):
 Rules = dict[str, tuple[Rule, ...]]  # by the first characters of the text; '' for the rest
 
 
+class Places(NamedTuple):
+    """The rules of texts behind a queue id, behind NOQUEUE, and of all others."""
+
+    id: Rules
+    noqueue: Rules
+    bare: Rules
+
+
 class Route(NamedTuple):
-    """Where lines of one identifier go: its instance, its daemon, the daemon's rules by place."""
+    """Where lines of one identifier go: its instance, its daemon, the daemon's rules by level."""
 
     syslog_name: str
     daemon: str
-    rules: dict[tuple[str, str], Rules]
+    rules: dict[str, Places]
+    info: Places
 
 
 # --- the compiler ---------------------------------------------------------------------------
@@ -112,11 +131,21 @@ def _starts(template: str) -> list[str]:
     return [""]
 
 
+def _optional(template: str) -> set[str]:
+    """The fields that stand within brackets."""
+    depth, names = 0, set()
+    for _odd, name, _kind, _escaped, char in _TOKEN.findall(template):
+        depth += (char == "[") - (char == "]")
+        if name and depth:
+            names.add(name)
+    return names
+
+
 def _rule(statement: Statement, template: str) -> Rule:
     tokens = _TOKEN.findall(template)
     kinds = {name: kind_of(name, kind) for _odd, name, kind, _, _ in tokens if name}
     kinds.pop("_", None)
-    fields = tuple((name, _CONVERT.get(kind)) for name, kind in kinds.items())
+    optional = _optional(template)
     finish = _FINISH.get(statement.action)
     if finish is None and "relay" in kinds:
         finish = _finish_relay
@@ -124,7 +153,8 @@ def _rule(statement: Statement, template: str) -> Rule:
         statement,
         statement.action,
         re.compile(pattern_of(template), _FLAGS).fullmatch,
-        fields,
+        tuple((n, _CONVERT[k]) for n, k in kinds.items() if n not in optional and k in _CONVERT),
+        tuple((n, _CONVERT.get(k)) for n, k in kinds.items() if n in optional),
         finish,
         "".join(token[0] for token in tokens),
     )
@@ -133,12 +163,15 @@ def _rule(statement: Statement, template: str) -> Rule:
 # --- elements within elements ---------------------------------------------------------------
 
 
-@lru_cache(maxsize=65536)
 def relay_parts(relay: str) -> Parsed:
     """The elements of `relay=` (`host[address]:port`, `host[path]`); {} for a service's name.
 
     The dict is shared: copy what is needed.
     """
+    return _known_parts(relay) if len(relay) <= _LONGEST else _relay_parts(relay)
+
+
+def _relay_parts(relay: str) -> Parsed:
     match = _host_and_address(relay)
     if match is None:
         return {}
@@ -148,6 +181,9 @@ def relay_parts(relay: str) -> Parsed:
     if port:
         parts["relay_port"] = int(port)
     return parts
+
+
+_known_parts = lru_cache(maxsize=_KEPT)(_relay_parts)
 
 
 def _finish_relay(parsed: Parsed) -> None:
@@ -165,10 +201,18 @@ def _finish_delivery(parsed: Parsed) -> None:
         parsed["odd"] = "the record is cut"
 
 
+def _command_counts(commands: str) -> Parsed:
+    counts = (command.partition("=") for command in commands.split())
+    return {name if name == "commands" else f"cmd_{name}": count for name, _, count in counts}
+
+
+_known_counts = lru_cache(maxsize=_KEPT)(_command_counts)
+
+
 def _finish_disconnect(parsed: Parsed) -> None:
-    for command in parsed.pop("commands").split():
-        name, _, count = command.partition("=")
-        parsed["cmd_" + name if name != "commands" else name] = count
+    commands = parsed.pop("commands")
+    counts = _known_counts if len(commands) <= _LONGEST else _command_counts
+    parsed.update(counts(commands))
 
 
 def _finish_content(parsed: Parsed) -> None:
@@ -186,6 +230,7 @@ _FINISH: dict[str, Callable[[Parsed], None]] = {
 
 
 def _compile() -> list[tuple[tuple[str, ...], str, str, list[str], Rule]]:
+    """Daemons, place, level, starts and rule of every statement, once for each place."""
     rows = []
     for statement in STATEMENTS:
         place, template = split_format(expanded(statement.format))
@@ -201,82 +246,106 @@ _COMPILED = _compile()
 _DAEMONS = frozenset(daemon for statement in STATEMENTS for daemon in statement.daemons)
 
 
-@cache
-def _rules_of(daemon: str) -> dict[tuple[str, str], Rules]:
-    """The rules of one daemon by (level, place), each by the first characters of the text."""
-    tables: dict[tuple[str, str], dict[str, list[Rule]]] = {}
-    for daemons, place, level, starts, rule in _COMPILED:
-        if daemons and daemon not in daemons:
-            continue
-        table = tables.setdefault((level, place), {"": []})
+def _by_start(rows: Iterable[tuple[list[str], Rule]]) -> Rules:
+    """Rules by the first characters of the text; those with an open start are with all others."""
+    table: dict[str, list[Rule]] = {"": []}
+    for starts, rule in rows:
         for start in starts:
             table.setdefault(start, list(table[""]))
         for start in table if starts == [""] else starts:
             table[start].append(rule)
+    return {start: tuple(rules) for start, rules in table.items()}
+
+
+def _rules_at(daemon: str, level: str, place: str) -> Rules:
+    return _by_start(
+        (starts, rule)
+        for daemons, at, of_level, starts, rule in _COMPILED
+        if (at, of_level) == (place, level) and (not daemons or daemon in daemons)
+    )
+
+
+@cache
+def _rules_of(daemon: str) -> dict[str, Places]:
+    """The rules of one daemon by level."""
     return {
-        where: {start: tuple(rules) for start, rules in table.items()}
-        for where, table in tables.items()
+        level: Places(*(_rules_at(daemon, level, place) for place in Places._fields))
+        for level in ("info", *LEVELS)
     }
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_KEPT)
 def route(identifier: str, syslog_names: tuple[str, ...] = DEFAULT_SYSLOG_NAMES) -> Route | None:
     """The route of a syslog identifier (`postfix/submission/smtpd`), None if it is not Postfix's.
 
     A configured name matches when `/` or `-` follows it: `postfix-out/smtp` is an instance.
     """
     syslog_name, slash, daemon = identifier.rpartition("/")
-    if not slash or not daemon:
+    if not slash or not daemon or len(identifier) > _LONGEST:
         return None
     for name in syslog_names:
         if identifier.startswith((name + "/", name + "-")):
             known = daemon if daemon in _DAEMONS else ""
-            return Route(syslog_name, daemon, _rules_of(known))
+            rules = _rules_of(known)
+            return Route(syslog_name, daemon, rules, rules["info"])
     return None
 
 
-def _matched(rules: Rules | None, text: str) -> Parsed | None:
-    if rules is None:
-        return None
+def _matched(rules: Rules, text: str) -> Parsed | None:
     for rule in rules.get(text[:_KEY]) or rules[""]:
         match = rule.match(text)
-        if match is not None:
-            parsed: Parsed = {"action": rule.action}
-            for (name, convert), value in zip(rule.fields, match.groups(), strict=True):
-                if value is not None:
-                    parsed[name] = value if convert is None else convert(value)
-            if rule.odd:
-                parsed["odd"] = rule.odd
-            if rule.finish is not None:
-                rule.finish(parsed)
-            return parsed
+        if match is None:
+            continue
+        parsed: Parsed = match.groupdict()
+        for name, number in rule.numbers:
+            parsed[name] = number(parsed[name])
+        for name, convert in rule.optional:
+            value = parsed[name]
+            if value is None:
+                del parsed[name]
+            elif convert is not None:
+                parsed[name] = convert(value)
+        parsed["action"] = rule.action
+        if rule.odd:
+            parsed["odd"] = rule.odd
+        if rule.finish is not None:
+            rule.finish(parsed)
+        return parsed
     return None
 
 
-def _labelled(text: str) -> tuple[str, str]:
-    label, colon, rest = text.partition(": ")
-    return (label, rest) if colon and label in LEVELS else ("info", text)
+@lru_cache(maxsize=_KEPT)
+def _is_id(head: str) -> bool:
+    return _queue_id(head) is not None
 
 
-def _with_id(rules: dict[tuple[str, str], Rules], level: str, text: str) -> Parsed | None:
+def is_queue_id(head: str) -> bool:
+    """The text has the form of a queue id, short or long."""
+    return len(head) <= _LONGEST and _is_id(head)
+
+
+def _parse_text(places: Places, text: str) -> Parsed | None:
     head, colon, rest = text.partition(": ")
-    if not colon:
-        return None
-    if head == "NOQUEUE":
-        return _matched(rules.get((level, "noqueue")), rest)
-    if not _is_queue_id(head):
-        return None
-    parsed = _matched(rules.get((level, "id")), rest)
+    if colon:
+        if head == "NOQUEUE":
+            parsed = _matched(places.noqueue, rest)
+            if parsed is not None:
+                return parsed
+        elif is_queue_id(head):
+            parsed = _matched(places.id, rest)
+            if parsed is not None:
+                parsed["queue_id"] = head
+                return parsed
+    return _matched(places.bare, text)
+
+
+def _parse_labelled(rules: dict[str, Places], text: str) -> Parsed | None:
+    label, colon, rest = text.partition(": ")
+    if not colon or label not in LEVELS:
+        return _parse_text(rules["info"], text)
+    parsed = _parse_text(rules[label], rest)
     if parsed is not None:
-        parsed["queue_id"] = head
-    return parsed
-
-
-def _parse_text(rules: dict[tuple[str, str], Rules], text: str) -> Parsed | None:
-    level, text = _labelled(text) if text[:1] in "wefp" else ("info", text)
-    parsed = _with_id(rules, level, text) or _matched(rules.get((level, "bare")), text)
-    if parsed is not None and level != "info":
-        parsed["level"] = level
+        parsed["level"] = label
     return parsed
 
 
@@ -292,4 +361,8 @@ def parse(msg_details: MsgDetails, syslog_names: tuple[str, ...] = DEFAULT_SYSLO
     if found is None:
         return {"action": "foreign"}
     text = msg_details["message"]
-    return _parse_text(found.rules, text) or {"action": "unknown", "text": text}
+    if text[:1] in _LABELS:
+        parsed = _parse_labelled(found.rules, text)
+    else:
+        parsed = _parse_text(found.info, text)
+    return parsed or {"action": "unknown", "text": text}

@@ -208,9 +208,10 @@ def test_round_trip(statement: Statement, data: st.DataObject) -> None:
     text, values = written(statement, data)
     rule = rule_of(statement)
     expected: Parsed = {"action": statement.action}
-    for name, convert in rule.fields:
-        if name in values:
-            expected[name] = values[name] if convert is None else convert(values[name])
+    converted = {**dict(rule.optional), **dict(rule.numbers)}
+    for name, value in values.items():
+        convert = converted.get(name)
+        expected[name] = value if convert is None else convert(value)
     if rule.finish is not None:
         rule.finish(expected)
     place, _ = parser.split_format(statement.format)

@@ -15,7 +15,7 @@ import pytest
 
 from journal_postfix import parser
 from journal_postfix.delivery import extract_delivery
-from journal_postfix.fields import Statement
+from journal_postfix.fields import LEVELS, Statement
 from journal_postfix.formats import STATEMENTS
 from journal_postfix.logfile import iter_logfile_messages
 from journal_postfix.messages import MsgDetails
@@ -67,20 +67,21 @@ def statement_of(msg: MsgDetails) -> Statement:
     """The row of the tables that reads a message: the first that matches, as in `parse`."""
     found = parser.route(msg["identifier"])
     assert found is not None
-    level, text = parser._labelled(msg["message"])
+    level, _, text = msg["message"].partition(": ")
+    if level not in LEVELS:
+        level, text = "info", msg["message"]
+    places = found.rules[level]
     head, _, rest = text.partition(": ")
-    place = "noqueue" if head == "NOQUEUE" else "id"
-    for where, tried in ((place, rest), ("bare", text)):
-        rules = found.rules.get((level, where), {"": ()})
+    tries = [(places.bare, text)]
+    if head == "NOQUEUE":
+        tries.insert(0, (places.noqueue, rest))
+    elif parser.is_queue_id(head):
+        tries.insert(0, (places.id, rest))
+    for rules, tried in tries:
         for rule in rules.get(tried[: parser._KEY]) or rules[""]:
-            if rule.match(tried) and (where == "bare" or place == "noqueue" or is_id(head)):
+            if rule.match(tried):
                 return rule.statement
     raise AssertionError(f"not recognised: {msg['message']}")
-
-
-def is_id(head: str) -> bool:
-    """The text in front is a queue id."""
-    return parser._is_queue_id(head) is not None
 
 
 def test_there_are_samples() -> None:
