@@ -1,0 +1,51 @@
+"""Lines that nobody recognised are counted by shape, and kept without personal data."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from journal_postfix.shapes import masked, shape
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("to=<ann@example.org>, done", "to=<>, done"),
+        ('user "ann" is odd', "user <> is odd"),
+        ("mail for ann@example.org waits", "mail for <> waits"),
+        ("connect to mx1.example.net[192.0.2.1]:25: no", "connect to <host>: no"),
+        ("from [2001:db8::1]:40122 now", "from <host> now"),
+        ("address 192.0.2.1 and 2001:db8::1", "address <ip> and <ip>"),
+        ("3C5D120ABF: odd", "<id>: odd"),
+        ("open active 4dCKFD0sf8zFpTn", "open active <id>"),
+        ("look up www.example.com", "look up <name>"),
+        ("nothing to hide 12", "nothing to hide 12"),
+    ],
+)
+def test_masked(text: str, kept: str) -> None:
+    """Addresses, hosts, names and ids are replaced, words stay."""
+    assert masked(text) == kept
+
+
+def test_one_shape() -> None:
+    """Two lines of one statement have one shape, whatever their values are."""
+    first = shape("3C5D120ABF: odd thing from mx1.example.org[192.0.2.1]: size=12, 7 times")
+    second = shape("4dCKFD0sf8zFpTn: odd thing from a[2001:db8::1]:25: size=x, 1234 times")
+    assert first == second == "<id>: odd thing from <host>: size=<value>, 0 times"
+
+
+@given(st.text())
+def test_any_text(text: str) -> None:
+    """A shape is short, and no address is left in an example."""
+    assert len(shape(text)) <= 300
+    assert not any("@" in word.strip("@") for word in masked(text).split())
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "a.", "[a", "a:", ":", "<", '"', "a@", "=a", "0.", "a-", "\0"]
+)
+def test_a_long_line(piece: str) -> None:
+    """A line of 100 kB is cut before it is looked at."""
+    assert len(masked(piece * 50_000)) <= 10_000
