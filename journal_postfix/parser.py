@@ -29,6 +29,7 @@ _LONGEST = 255  # characters of a text that is remembered
 _LABELS = frozenset(level[0] for level in LEVELS)  # how a labelled text begins
 _FLAGS = re.DOTALL | re.ASCII
 _queue_id = re.compile(PATTERNS["queue_id"], _FLAGS).fullmatch
+_odd_id = re.compile(r"(?=[A-Za-z]*[0-9])[0-9A-Za-z]{6,40}").fullmatch
 _host_and_address = re.compile(r"([^\[]+)\[([^\]]*)\](?::([0-9]{1,5}))?", _FLAGS).fullmatch
 
 
@@ -339,6 +340,16 @@ def _parse_text(places: Places, text: str) -> Parsed | None:
     return _matched(places.bare, text)
 
 
+def _parse_odd_id(places: Places, text: str) -> Parsed | None:
+    """A text behind an id that Postfix would not make, but a program that hides ids would."""
+    head, _, rest = text.partition(": ")
+    parsed = _matched(places.id, rest) if _odd_id(head) else None
+    if parsed is not None:
+        parsed["queue_id"] = head
+        parsed["odd"] = "the queue id has an unknown form"
+    return parsed
+
+
 def _parse_labelled(rules: dict[str, Places], text: str) -> Parsed | None:
     label, colon, rest = text.partition(": ")
     if not colon or label not in LEVELS:
@@ -364,5 +375,5 @@ def parse(msg_details: MsgDetails, syslog_names: tuple[str, ...] = DEFAULT_SYSLO
     if text[:1] in _LABELS:
         parsed = _parse_labelled(found.rules, text)
     else:
-        parsed = _parse_text(found.info, text)
+        parsed = _parse_text(found.info, text) or _parse_odd_id(found.info, text)
     return parsed or {"action": "unknown", "text": text}

@@ -387,6 +387,15 @@ def test_queue_ids(queue_id: str) -> None:
     assert read("qmgr", f"{queue_id}: removed") == {"action": "removed", "queue_id": queue_id}
 
 
+@pytest.mark.parametrize("queue_id", ["3bZLDu1V55z37Dv", "4gdg1d", "GHI789"])
+def test_odd_queue_ids(queue_id: str) -> None:
+    """An id that Postfix would not make is read where the text behind it is Postfix's."""
+    parsed = read("qmgr", f"{queue_id}: removed")
+    assert (parsed["action"], parsed["queue_id"]) == ("removed", queue_id)
+    assert parsed["odd"] == "the queue id has an unknown form"
+    assert read("qmgr", f"{queue_id}: something else")["action"] == "unknown"
+
+
 def test_numbers() -> None:
     """Whole numbers are int, others float, and a huge one is not taken for a number."""
     record = f"{QUEUE_ID}: to=<a@example.com>, relay=local, delay=%s, status=sent (ok)"
