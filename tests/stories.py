@@ -15,7 +15,9 @@ if that many servers wrote into one log; what is stored is then taken apart agai
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -178,6 +180,34 @@ def messages(lines: Iterable[str], folder: Path) -> list[MsgDetails]:
     path = folder / "messages.log"
     path.write_text("".join(lines), "utf-8")
     return [msg for _, msg in iter_logfile_messages(str(path), 2025, "UTC")]
+
+
+_LINE = re.compile(
+    r"(?P<stamp>\S+) (?P<host>\S+) (?P<tag>[^\s\[]+)\[(?P<pid>\d+)\]: (?P<text>.*)\n"
+)
+
+
+def entries(story: Story) -> Iterator[Row]:
+    """Give a story's lines as journal entries of a machine of its own."""
+    machine = hashlib.md5(story.name.encode(), usedforsecurity=False).hexdigest()
+    for line in story.lines:
+        parts = _LINE.fullmatch(line)
+        assert parts is not None, line
+        t = round(stamp(line).timestamp() * 1_000_000)
+        forged = int(parts["pid"]) == story.forged_by_pid
+        yield {
+            "__REALTIME_TIMESTAMP": t,
+            "__MONOTONIC_TIMESTAMP": t,
+            "_MACHINE_ID": machine,
+            "_BOOT_ID": machine,
+            "_HOSTNAME": parts["host"],
+            "_UID": 65534 if forged else 0,
+            "_SYSTEMD_UNIT": "user@65534.service" if forged else "postfix@-.service",
+            "PRIORITY": 6,
+            "SYSLOG_IDENTIFIER": parts["tag"],
+            "SYSLOG_PID": parts["pid"],
+            "MESSAGE": parts["text"],
+        }
 
 
 def follow(dsn: str, config: Config, batches: Iterable[Sequence[MsgDetails]]) -> None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import permutations
 from pathlib import Path
 from random import Random
+from threading import Event
 from typing import Any
 
+import psycopg2
 import pytest
 
+import journals
 import stories
 from journal_postfix.messages import MsgDetails
+from journal_postfix.run import How, run
 from stories import (
     Story,
     check,
     configured,
+    entries,
     files_of,
     follow,
     in_batches,
@@ -48,6 +54,13 @@ def assert_told(
     """Hold a database against the stories that were loaded."""
     wrong = check(dsn, group, expected)
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+def rows(dsn: str, query: str) -> list[tuple[Any, ...]]:
+    """Ask the database."""
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
 
 
 def test_stories_are_named_once() -> None:
@@ -131,3 +144,18 @@ def test_small_shuffled_batches(group: list[Story], seed: int, dsn: str, tmp_pat
     found = told(group, messages(lines, tmp_path))
     follow(dsn, configured(group), in_batches(found, seed % 3 + 1))
     assert_told(dsn, group)
+
+
+@every
+@pytest.mark.parametrize("most", [10000, 50, 7])
+def test_journals(group: list[Story], most: int, dsn: str, tmp_path: Path) -> None:
+    """Journals of as many machines, caught up with by the service, give the same rows."""
+    for story in group:
+        journals.write_journal(tmp_path / "journal" / f"{story.name}.journal", entries(story))
+    folder = {"directory": str(tmp_path / "journal")}
+    config = configured(group, dsn=dsn, journal=folder, max_messages_per_commit=most)
+    for _ in range(2):
+        run(config, Event(), How(once=True))
+    assert_told(dsn, group)
+    forged = sum(bool(story.forged_by_pid) * 3 for story in group)
+    assert rows(dsn, "SELECT sum(forged) FROM source") == [(forged,)]
