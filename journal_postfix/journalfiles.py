@@ -14,7 +14,7 @@ from pathlib import Path
 from journal_postfix.messages import InputError
 
 JOURNALS = (Path("/var/log/journal"), Path("/run/log/journal"))
-"""Where journald keeps this machine's."""
+MACHINE_ID = Path("/etc/machine-id")
 
 
 def check_readable(directory: str | None) -> None:
@@ -23,7 +23,7 @@ def check_readable(directory: str | None) -> None:
     ``directory`` None is this machine's journal. Of that, users may read what they wrote
     themselves, which is not enough.
     """
-    places = JOURNALS if directory is None else (Path(directory),)
+    places = _own_places() if directory is None else [Path(directory)]
     if directory is not None and not places[0].is_dir():
         raise InputError(f"{directory}: there is no such folder of journal files")
     try:
@@ -35,6 +35,12 @@ def check_readable(directory: str | None) -> None:
             raise _not_readable(str(path))
     if not files:
         raise InputError(f"no journal files in {' or '.join(map(str, places))}")
+
+
+def _own_places() -> list[Path]:
+    """Return the folders of this machine's journal; beside them may lie those of others."""
+    machine_id = MACHINE_ID.read_text("utf-8").strip() if MACHINE_ID.exists() else ""
+    return [place / machine_id for place in JOURNALS]
 
 
 def _journal_files(place: Path) -> Iterator[Path]:

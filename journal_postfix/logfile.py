@@ -14,6 +14,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from datetime import date, datetime, tzinfo
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -252,19 +253,20 @@ def iter_logfile_messages(
     zone = checked_zone(timezone)
     year = checked_year(year)
     logfile = filepath if isinstance(filepath, LogFile) else LogFile(filepath)
-    return _to_the_end(logfile, year, zone)
+    return chain.from_iterable(_readings(logfile, year, zone))  # one generator less per line
 
 
-def _to_the_end(
+def _readings(
     logfile: LogFile, year: int | None, zone: tzinfo | None
-) -> Iterator[tuple[bool, MsgDetails]]:
+) -> Iterator[Iterator[tuple[bool, MsgDetails]]]:
+    """Yield what there is now, what is being written at the moment, and an incomplete line."""
     clock = Clock(zone, logfile.first_day(year, zone), is_given=year is not None)
     splitter = LineSplitter(clock)
-    yield from iter_messages(logfile, splitter, last=False)
+    yield iter_messages(logfile, splitter, last=False)
     if not logfile.is_settled():
         time.sleep(SETTLED)
-        yield from iter_messages(logfile, splitter, last=False)
-    yield from iter_messages(logfile, splitter, last=True)
+        yield iter_messages(logfile, splitter, last=False)
+    yield iter_messages(logfile, splitter, last=True)
 
 
 def iter_messages(

@@ -9,7 +9,7 @@ It refuses to know files, and what Postfix says in a message.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from journal_postfix.stamps import Clock
@@ -20,6 +20,9 @@ Source = tuple[str, str, int | None]
 
 Parts = tuple[datetime | None, Source, str]
 """Time, source, message."""
+
+Form = Callable[[str], Parts | None]
+"""A way to split a line, None where the line is of another form."""
 
 NO_SOURCE: Source = ("", "", None)
 KEPT_SOURCES = 10_000
@@ -85,6 +88,33 @@ class Sources(dict[str, Source]):
         return source
 
 
+def _traditional(times: Mapping[str, datetime], sources: Mapping[str, Source]) -> Form:
+    """Make the form of most lines; a function without self, because this is the hot path."""
+
+    def form(line: str) -> Parts | None:
+        head, _, message = line.partition(": ")
+        try:
+            return times[head[:15]], sources[head[15:]], message
+        except KeyError:
+            return None
+
+    return form
+
+
+def _iso(time: Callable[[str], datetime], sources: Mapping[str, Source]) -> Form:
+    """Make the form of lines with ISO stamps."""
+
+    def form(line: str) -> Parts | None:
+        head, _, message = line.partition(": ")
+        stamp, _, source = head.partition(" ")
+        try:
+            return time(stamp), sources[source], message
+        except (KeyError, ValueError, OverflowError):
+            return None
+
+    return form
+
+
 class LineSplitter:
     """Splitter of a text's lines, in their order; ``form`` is the way the last one was split.
 
@@ -95,31 +125,17 @@ class LineSplitter:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._sources = Sources()
-        self.form: Callable[[str], Parts | None] = self._traditional
+        sources = Sources()
+        self._forms = (_traditional(clock, sources), _iso(clock.iso, sources), self._rfc_5424)
+        self.form: Form = self._forms[0]
 
     def split(self, line: str) -> Parts:
         """Return the parts of a line of any form."""
-        for form in (self._traditional, self._iso, self._rfc_5424):
+        for form in self._forms:
             if parts := form(line):
                 self.form = form
                 return parts
         return self._odd(line.removeprefix(BYTE_ORDER_MARK)) or (None, NO_SOURCE, line)
-
-    def _traditional(self, line: str) -> Parts | None:
-        head, _, message = line.partition(": ")
-        try:
-            return self._clock[head[:15]], self._sources[head[15:]], message
-        except KeyError:
-            return None
-
-    def _iso(self, line: str) -> Parts | None:
-        head, _, message = line.partition(": ")
-        stamp, _, source = head.partition(" ")
-        try:
-            return self._clock.iso(stamp), self._sources[source], message
-        except (KeyError, ValueError, OverflowError):
-            return None
 
     def _rfc_5424(self, line: str) -> Parts | None:
         match = RFC_5424.fullmatch(line)

@@ -31,6 +31,7 @@ LEAP_YEARS = 9
 APART = timedelta(hours=1)
 KEPT_SECONDS = 64
 KEPT_MINUTES = 8
+from_iso = datetime.fromisoformat
 EARLIEST = datetime(YEARS[0], 1, 1, tzinfo=UTC)
 
 TRADITIONAL = re.compile(
@@ -135,10 +136,8 @@ class Clock(dict[str, datetime]):
     def iso(self, stamp: str) -> datetime:
         """Return the time of an ISO 8601 stamp with ``T``."""
         offset = OFFSETS.get(stamp[-6:])
-        if offset is None or stamp[10:11] != "T":
-            t = self._odd_iso(stamp)
-        else:
-            t = datetime.fromisoformat(stamp[:-6] + "Z") - offset
+        # "Z" and a subtraction take half as long as fromisoformat and astimezone
+        t = from_iso(stamp[:-6] + "Z") - offset if offset is not None else self._odd_iso(stamp)
         if not EARLIEST <= t <= self._limit:
             t = self._possible(t, stamp)
         self._iso = t
@@ -150,7 +149,7 @@ class Clock(dict[str, datetime]):
             raise ValueError(stamp)
         self._last = self._iso or self._last
         leap = stamp[16:19] == ":60"
-        t = datetime.fromisoformat(stamp[:16] + ":59" + stamp[19:] if leap else stamp)
+        t = from_iso(stamp[:16] + ":59" + stamp[19:] if leap else stamp)
         t = self._in_order(t) if t.tzinfo is None else t.astimezone(UTC)
         return t + timedelta(seconds=leap)
 

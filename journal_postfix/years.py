@@ -77,12 +77,14 @@ class YearScan:
 
     def feed(self, block: bytes) -> None:
         """Look through the next lines, which are whole."""
-        text = b"\n" + block
-        end = 0
-        while found := self._next_day.search(text, end):
-            end = found.end()
-            if match := SCANNED.match(text, end):
+        start = 0
+        while True:
+            if match := SCANNED.match(block, start):
                 self._note(match)
+            found = self._next_day.search(block, start)
+            if found is None:
+                return
+            start = found.end()
 
     def _note(self, match: re.Match[bytes]) -> None:
         stamp = match["traditional"] or match["iso"]

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from journal_postfix import following
+from journal_postfix import following, journalfiles
 from journal_postfix.journal import (
     JournalSet,
     iter_journal_messages_follow,
@@ -371,6 +371,17 @@ def test_missing_and_empty_folder(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
+def test_journal_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a folder given, this machine's journal is looked for, in both its places."""
+    places = tuple(tmp_path / name for name in ("var", "run"))
+    monkeypatch.setattr(journalfiles, "JOURNALS", places)
+    with pytest.raises(InputError, match=f"no journal files in {places[0]}/.* or {places[1]}/"):
+        JournalSet()
+    monkeypatch.setattr(journalfiles, "MACHINE_ID", tmp_path / "none")
+    write_journal(places[1] / MACHINE / "system.journal", [entry(0)])
+    journalfiles.check_readable(None)
+
+
 def test_unreadable_journal(folder: Path) -> None:
     """Who may not read the journal is told the group to join."""
     path = write_journal(folder / "a.journal", [entry(0)])
@@ -433,6 +444,22 @@ def wait_for_file(path: Path) -> None:
     while not (path.exists() and path.stat().st_size):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_trap_01_following_from_the_last_entry(folder: Path) -> None:
+    """Opened at the journal's end, what is appended to the same file comes, and only that."""
+    growing = GrowingJournal(folder / "a.journal")
+    growing.write(entry(0), entry(1))
+    wait_for_file(folder / "a.journal")
+    journal = opened(folder)
+    pairs = follow(journal)
+    assert [next_text(pairs), next_text(pairs)] == ["0", "1"]
+    again = opened(folder, journal.positions())
+    assert texts(again) == []
+    growing.write(entry(2))
+    growing.close()
+    assert next_text(follow(again)) == "2"
+    assert again.gaps == []
 
 
 def test_following_begins_with_what_is_left(folder: Path) -> None:
