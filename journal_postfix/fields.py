@@ -47,6 +47,7 @@ PATTERNS = {
     "function": r"[a-z]+(?:_[a-z0-9]+)+(?:\[\d+\])?",
     "greeting": r"greeted me|replied to HELO/EHLO",
     "helo": r'[^<>()\\";@\s]*',
+    "helo_state": r"HELO|EHLO",
     "hex": r"[0-9A-Fa-fx:]+",
     "host": r"[^\s\[\]<>(),;]+",
     "integer": r"\d{1,18}",

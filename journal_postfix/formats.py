@@ -44,6 +44,8 @@ requeued postsuper {queue_id}: requeued
 # --- verdicts -------------------------------------------------------------------------------
 # smtpd/smtpd_check.c, log_whatsup()
 verdict smtpd {queue_id|NOQUEUE}: {verdict}: {protocol_state} from {CLIENT}:{SMTP_REPLY} {reason};{ACCESS_TAIL}
+# smtpd/smtpd.c, helo_cmd(): checked at once (smtpd_delay_reject = no), the name is logged as it came
+verdict smtpd {queue_id|NOQUEUE}: {verdict}: {protocol_state:helo_state} from {CLIENT}:{SMTP_REPLY} {reason}; proto={protocol_name} helo=<{helo_name:nonblank}>
 # smtpd/smtpd_milter.c; cleanup/cleanup_milter.c, which leaves the SMTP code out
 verdict smtpd,cleanup {queue_id|NOQUEUE}: {verdict:milter_action}: {protocol_state} from {CLIENT}:{SMTP_REPLY} {reason};{MILTER_TAIL}
 verdict smtpd,cleanup {queue_id|NOQUEUE}: {verdict:milter_action}: {protocol_state} from {CLIENT}:{SMTP_REPLY} {reason}
