@@ -60,7 +60,9 @@ def rows(dsn: str, query: str) -> list[tuple[Any, ...]]:
     """Ask the database."""
     with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
         cursor.execute(query)
-        return cursor.fetchall()
+        found = cursor.fetchall()
+        connection.commit()
+    return found
 
 
 def test_stories_are_named_once() -> None:
@@ -124,6 +126,40 @@ def told(group: Sequence[Story], found: Sequence[MsgDetails]) -> list[MsgDetails
         if forger is not None and msg["pid"] == forger:
             msg["trusted"] = False
     return list(found)
+
+
+FAIL_EVERY_OTHER = """
+CREATE SEQUENCE tries;
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF nextval('tries') % 2 = 1 THEN RAISE EXCEPTION 'no' USING ERRCODE = 'XX000'; END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER fail BEFORE UPDATE ON source FOR EACH ROW EXECUTE FUNCTION fail()
+"""
+REPEATED = (
+    "Mar  3 12:00:00 mx9 postfix/smtpd[1]: message repeated 5 times: [ NOQUEUE: reject: RCPT from"
+    " mail.example.org[192.0.2.10]: 554 5.7.1 <bob@example.net>: Relay access denied;"
+    " from=<ann@example.org> to=<bob@example.net> proto=ESMTP helo=<mail>]\n"
+)
+
+
+@pytest.mark.parametrize("most", [1, 2, 40])
+def test_every_transaction_fails_once(most: int, dsn: str, tmp_path: Path) -> None:
+    """A load that breaks off at each of its commits, and is begun again, doubles nothing."""
+    group = next(group for group in IN_FILES if not group[0].config)[:12]
+    log = in_order(line for story in group for line in story.lines)
+    with closing(psycopg2.connect(dsn)) as connection:
+        connection.cursor().execute(FAIL_EVERY_OTHER)
+        connection.commit()
+    config = configured(group, max_messages_per_commit=most)
+    for _ in range(2 * len(log) + 20):
+        try:
+            load_files(dsn, config, [[*log, REPEATED]], tmp_path)
+        except psycopg2.InternalError:
+            continue
+        break
+    assert rows(dsn, "DELETE FROM noqueue WHERE mta = 'mx9' RETURNING action") == [("reject",)] * 5
+    assert_told(dsn, group)
 
 
 @every
