@@ -67,7 +67,7 @@ def as_json(value: Any) -> str:
 
 
 def as_csv(rows: Rows) -> str:
-    """CSV with a header line (RFC 4180 quoting, newline \\n)."""
+    """CSV with a header line (RFC 4180 quoting, lines end with a newline alone)."""
     out = io.StringIO()
     if rows:
         writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
