@@ -194,7 +194,8 @@ def _parse(arguments: argparse.Namespace, config: Config) -> int:
         for _, msg in iter_logfile_messages(logfile, arguments.year, arguments.timezone):
             parsed = parse(msg, config.syslog_names)
             errors, delivery = extract_delivery(msg, parsed, options)
-            line = {**_envelope(msg, config), **parsed, "delivery": delivery, "errors": errors}
+            line = _envelope(msg, config) | {"action": parsed["action"]} | parsed
+            line |= {"delivery": delivery, "errors": errors}
             write(json.dumps(line, default=output.plain, ensure_ascii=False) + "\n")
     return 0
 

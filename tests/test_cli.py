@@ -334,7 +334,8 @@ def test_clean_says_what_went(config: str, log: str, dsn: str, tmp_path: Path) -
 def test_debug_shows_the_stages(config: str, log: str) -> None:
     """--debug prints what each stage made of a line."""
     said = call("--config", config, "--debug", "parse,extract", "backfill", log, "--year", "2025")
-    assert 'parse: {"action": "queue_active"' in said.err
+    assert "parse: " in said.err
+    assert '"action": "queue_active"' in said.err
     assert "extract: " in said.err
     assert "input: " not in said.err
 
