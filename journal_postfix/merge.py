@@ -182,7 +182,6 @@ def _keep_true(row: Row, name: str, value: bool) -> None:
 _KEEP: dict[str, Callable[[Row, str, Any], None]] = {
     "accepted": _keep_true,
     "expired_at": _keep_max,
-    "held_at": _keep_max,
     "nrcpt": _keep_max,
     "origin": _keep_origin,
     "queued_at": _keep_min,
@@ -192,8 +191,8 @@ _KEEP: dict[str, Callable[[Row, str, Any], None]] = {
 }
 #: Columns that are merged together with others, below.
 _TOGETHER = frozenset((
-    "table", "queue_id", "also", "sender", "verp_id", "removed_at", "removed_by", "hold_reason",
-    *_REFUSAL,
+    "table", "queue_id", "also", "sender", "verp_id", "removed_at", "removed_by", "held_at",
+    "hold_reason", *_REFUSAL,
 ))  # fmt: skip
 
 
@@ -227,6 +226,13 @@ def _merge_removal(row: Row, columns: Row) -> None:
     inferred = row.get("removed_by") in (None, "vanished", "age")
     if inferred or columns["removed_by"] in ("requeued", "postsuper"):
         row["removed_at"], row["removed_by"] = columns["removed_at"], columns["removed_by"]
+
+
+def _merge_hold(row: Row, columns: Row) -> None:
+    held_at, known = columns["held_at"], row.get("held_at")
+    if known is None or held_at > known or (held_at == known and "hold_reason" in columns):
+        row["held_at"] = held_at
+        row["hold_reason"] = columns.get("hold_reason")
 
 
 def _merge_refusal(row: Row, columns: Row) -> None:
@@ -272,10 +278,8 @@ def apply(mail: Mail, fact: Fact) -> None:
         _merge_sender(row, fact)
     if "removed_at" in columns:
         _merge_removal(row, columns)
-    if "hold_reason" in columns and columns["held_at"] >= (
-        row.get("held_at") or columns["held_at"]
-    ):
-        row["hold_reason"] = columns["hold_reason"]
+    if "held_at" in columns:
+        _merge_hold(row, columns)
     if "reason" in columns or "protocol_state" in columns:
         _merge_refusal(row, columns)
     for name, value in columns.items():

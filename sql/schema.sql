@@ -167,7 +167,7 @@ COMMENT ON COLUMN delivery_from.held_at IS
 COMMENT ON COLUMN delivery_from.released_at IS
     'When it was released from hold. Rule: latest.';
 COMMENT ON COLUMN delivery_from.hold_reason IS
-    'Why it was held, in the words of the rule. Rule: latest. Personal data.';
+    'Why it was held then, in the words of the rule; NULL for a hold by postsuper. Rule: with held_at. Personal data.';
 COMMENT ON COLUMN delivery_from.expired_at IS
     'When qmgr gave it up and returned it. Rule: latest.';
 COMMENT ON COLUMN delivery_from.removed_at IS
