@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from journal_postfix import merge
 from journal_postfix.merge import Fact, Mail, Row
+from journal_postfix.records import apply_record
 
 Key = tuple[str, str]  # mta, queue id
 
@@ -153,7 +154,7 @@ def _merge_mail(item: Item, columns: Row, mails: dict[Key, list[Mail]]) -> Mail 
     elif mail is None:
         mail = _begin(key, group, fact)
     if columns["table"] == "to":
-        merge.apply_record(mail, fact)
+        apply_record(mail, fact)
     else:
         merge.apply(mail, fact)
     if "notification_for" in columns:
@@ -172,8 +173,11 @@ def _begin(key: Key, group: list[Mail], fact: Fact) -> Mail:
 
 
 def finish(mail: Mail, rules: MailRules) -> None:
-    """Set the columns that follow from others: service, is_submission."""
+    """Set the columns that follow from others: accepted, service, is_submission."""
     row = mail.row
+    if row.get("held_at") and row.get("accepted") is not False and not _was_queued(mail):
+        given_up = row.get("protocol_state") or row.get("removed_by") in ("canceled", "discarded")
+        row["accepted"] = None if given_up else True
     instance = row.get("syslog_name")
     if mail.receiver is not None and instance is not None:
         row["service"] = merge.service_of(mail.receiver, instance)
@@ -185,6 +189,12 @@ def finish(mail: Mail, rules: MailRules) -> None:
         or (row.get("uid") is not None and row["uid"] not in rules.postfix_uids)
         or row.get("service") in rules.submission_services
     )
+
+
+def _was_queued(mail: Mail) -> bool:
+    row = mail.row
+    seen = row.get("queued_at") or row.get("expired_at") or row.get("removed_by") == "qmgr"
+    return bool(seen) or any(to.get("daemon") != "cleanup" for to in mail.tos.values())
 
 
 def rows_of(merged: Merged) -> Iterator[tuple[Mail, Row]]:

@@ -5,7 +5,8 @@ of a mail (shuffled by a little, spread over batches, restarts and files): each 
 also stated in its COMMENT in sql/schema.sql. No SQL and no log syntax here.
 
 Bugs: a queue id that is re-used within a minute of its mail's end, without a line that begins a
-mail, is taken for the old mail.
+mail, is taken for the old mail. So are lines of a new mail that stand before its beginning and
+were committed before it came, where the old mail never ended.
 """
 
 from __future__ import annotations
@@ -33,21 +34,6 @@ NOT_SUBMITTED = ("notice", "probe", "forward", "requeue")
 _INSTANCE_RANK = {"qmgr": 3, "oqmgr": 3, "nqmgr": 3, "cleanup": 2}
 #: Daemons that are services of their own: their syslog name may add to the instance's.
 _RECEIVERS = ("smtpd", "qmqpd")
-NOT_TRYING = ("error", "retry", "qmgr", "oqmgr", "nqmgr")
-PROBED = ("deliverable", "undeliverable", "undeliverable-but-not-cached")
-STATUS_RANK = {
-    "bounced": 3, "undeliverable": 3, "undeliverable-but-not-cached": 3,
-    "deferred": 2, "SOFTBOUNCE": 2, "sent": 1, "deliverable": 1,
-}  # fmt: skip
-
-#: Columns of delivery_to that come from one delivery record, together.
-STATUS_COLUMNS = (
-    "t_status", "daemon", "service", "relay", "relay_name", "relay_address", "relay_port",
-    "delay", "delay_before_qmgr", "delay_in_qmgr", "delay_conn_setup", "delay_transmission",
-    "tls", "encryption_protocol", "encryption_cipher", "encryption_keysize", "tls_trust",
-    "dsn", "status", "reply_code", "reason", "next_queue_id",
-)  # fmt: skip
-ATTEMPT_COLUMNS = ("daemon", "relay", "delay", "dsn", "status", "reply_code", "reason")
 _REFUSAL = ("protocol_state", "reply_code", "dsn", "reason")
 
 
@@ -147,19 +133,22 @@ def supersede(mails: Iterable[Mail], t: datetime) -> None:
 # --- columns of delivery_from ---------------------------------------------------------------
 
 
-def _keep_max(row: Row, name: str, value: Any) -> None:
+def keep_max(row: Row, name: str, value: Any) -> None:
+    """Keep the greater value."""
     old = row.get(name)
     if old is None or value > old:
         row[name] = value
 
 
-def _keep_min(row: Row, name: str, value: Any) -> None:
+def keep_min(row: Row, name: str, value: Any) -> None:
+    """Keep the smaller value."""
     old = row.get(name)
     if old is None or value < old:
         row[name] = value
 
 
-def _keep_origin(row: Row, name: str, value: str) -> None:
+def keep_origin(row: Row, name: str, value: str) -> None:
+    """Keep the origin that tells more."""
     if ORIGIN_RANK[value] > ORIGIN_RANK[row.get(name) or "unknown"]:
         row[name] = value
 
@@ -176,17 +165,19 @@ def _keep_gravest(row: Row, name: str, value: str) -> None:
 
 
 def _keep_true(row: Row, name: str, value: bool) -> None:
-    row[name] = value or bool(row.get(name))
+    """True wins; but what was only put on hold may still be refused."""
+    only_held = row.get("held_at") and not row.get("queued_at")
+    row[name] = value or bool(row.get(name) and not only_held)
 
 
 _KEEP: dict[str, Callable[[Row, str, Any], None]] = {
     "accepted": _keep_true,
-    "expired_at": _keep_max,
-    "nrcpt": _keep_max,
-    "origin": _keep_origin,
-    "queued_at": _keep_min,
-    "released_at": _keep_max,
-    "size": _keep_max,
+    "expired_at": keep_max,
+    "nrcpt": keep_max,
+    "origin": keep_origin,
+    "queued_at": keep_min,
+    "released_at": keep_max,
+    "size": keep_max,
     "verdict": _keep_gravest,
 }
 #: Columns that are merged together with others, below.
@@ -255,7 +246,8 @@ def service_of(syslog_name: str, instance: str) -> str | None:
     return syslog_name
 
 
-def _merge_instance(mail: Mail, fact: Fact) -> None:
+def merge_instance(mail: Mail, fact: Fact) -> None:
+    """Note the syslog name of the instance, and of the service that received the mail."""
     rank = _INSTANCE_RANK.get(fact.daemon, 1)
     if fact.daemon in _RECEIVERS and fact.action == "client":
         mail.receiver = fact.syslog_name
@@ -271,9 +263,9 @@ def apply(mail: Mail, fact: Fact) -> None:
     mail.changed = True
     born = BEGINS.get(fact.action, UNSEEN)
     mail.born = max(mail.born, born)
-    _merge_instance(mail, fact)
-    _keep_min(row, "t_i", fact.t)
-    _keep_max(row, "t_f", fact.t)
+    merge_instance(mail, fact)
+    keep_min(row, "t_i", fact.t)
+    keep_max(row, "t_f", fact.t)
     if "sender" in columns:
         _merge_sender(row, fact)
     if "removed_at" in columns:
@@ -290,132 +282,3 @@ def apply(mail: Mail, fact: Fact) -> None:
             keep(row, name, value)
         elif row.get(name) is None:
             row[name] = value
-
-
-# --- columns of delivery_to -----------------------------------------------------------------
-
-
-def _is_skip(record: Row) -> bool:
-    """A record of a daemon that did not try (MAPPING case 16)."""
-    return record["status"] == "deferred" and record["daemon"] in NOT_TRYING
-
-
-def _replaces(record: Row, row: Row) -> bool:
-    """The record's status holds from now on; otherwise the row's goes on."""
-    if not row["attempts"] or _is_skip(record):
-        return not row["attempts"] and (
-            not _is_skip(record) or record["t_status"] >= row["t_status"]
-        )
-    before = record.get("delay_before_qmgr")
-    if before is not None and before == row.get("delay_before_qmgr"):  # the same pass
-        rank, known = (STATUS_RANK.get(one["status"], 2) for one in (record, row))
-        return rank > known or (rank == known and record["t_status"] >= row["t_status"])
-    return bool(record["t_status"] >= row["t_status"])
-
-
-def _keep_history(mail: Mail, row: Row, loser: Row, winner: Row) -> None:
-    """The record that loses becomes history, unless nothing was tried and it is the later one."""
-    if not _is_skip(loser) or loser["t_status"] <= winner["t_status"]:
-        mail.attempts.append((row, _history(loser)))
-
-
-def _history(record: Row) -> Row:
-    old = {name: record[name] for name in ATTEMPT_COLUMNS if record.get(name) is not None}
-    return {"t": record["t_status"], **old}
-
-
-def apply_record(mail: Mail, fact: Fact) -> Row:
-    """Merge a delivery record (table `to`) into the recipient's row; gives that row.
-
-    The record also says of its mail that it was in the queue, and of a probe that it is one.
-    """
-    columns = fact.columns
-    _keep_min(mail.row, "t_i", fact.t)
-    _keep_max(mail.row, "t_f", fact.t)
-    _merge_instance(mail, fact)
-    if fact.daemon != "cleanup":
-        mail.row["accepted"] = True
-    if columns["status"] in PROBED:
-        _keep_origin(mail.row, "origin", "probe")
-    mail.changed = True
-    record = {name: columns[name] for name in STATUS_COLUMNS if name in columns}
-    record["t_status"], record["service"] = fact.t, fact.syslog_name
-    key = (columns["recipient"], columns.get("orig_to"))
-    row = mail.tos.get(key)
-    if row is None:
-        row = mail.tos[key] = _new_recipient(columns, fact.t)
-    _count(row, record, fact.t)
-    if "status" not in row or _replaces_and_keeps(mail, row, record):
-        for name in STATUS_COLUMNS:
-            row[name] = record.get(name)
-        row["attempts"] += not _is_skip(record)
-    row["changed"] = True
-    return row
-
-
-def _new_recipient(columns: Row, t: datetime) -> Row:
-    row = {"recipient": columns["recipient"], "orig_to": columns.get("orig_to")}
-    return {**row, "t_i": t, "t_f": t, "attempts": 0, "skipped": 0, "copies": 0, "new": True}
-
-
-def _count(row: Row, record: Row, t: datetime) -> None:
-    _keep_min(row, "t_i", t)
-    _keep_max(row, "t_f", t)
-    row["skipped"] += _is_skip(record)
-    row["copies"] += record["status"] == "sent"
-
-
-def _replaces_and_keeps(mail: Mail, row: Row, record: Row) -> bool:
-    """Whether the record replaces the row's; the one of the two that loses becomes history."""
-    replaces = _replaces(record, row)
-    _keep_history(mail, row, *((row, record) if replaces else (record, row)))
-    if not replaces and not _is_skip(record):
-        row["attempts"] += 1
-    return replaces
-
-
-# --- halves ---------------------------------------------------------------------------------
-
-_OWN = frozenset(("day", "id", "mta", "queue_id", "t_i", "t_f", "service", "is_submission"))
-
-
-def join_mails(mail: Mail, half: Mail) -> tuple[list[Row], list[tuple[Row, Row, bool]]]:
-    """Merge a half without beginning into its mail.
-
-    Gives the recipients of the half that go to the mail as they are, and those that were merged
-    into a row the mail had: with that row, and whether that had seen a real attempt.
-    """
-    other = half.row
-    columns = {k: v for k, v in other.items() if k not in _OWN and k != "syslog_name"}
-    action = "queue_active" if "queued_at" in other else "named"
-    daemon = {3: "qmgr", 2: "cleanup"}.get(half.instance_rank, "smtpd")
-    first = mail.row["t_i"]
-    apply(mail, Fact(other["t_f"], action, other.get("syslog_name", ""), daemon, columns))
-    mail.row["t_i"] = min(first, other["t_i"])
-    mail.attempts += half.attempts
-    moved, merged = [], []
-    for key, row in half.tos.items():
-        known = mail.tos.get(key)
-        if known is None:
-            moved.append(row)
-        else:
-            merged.append((row, known, bool(known["attempts"])))
-            _join_recipients(mail, known, row)
-    return moved, merged
-
-
-def _join_recipients(mail: Mail, row: Row, other: Row) -> None:
-    _keep_min(row, "t_i", other["t_i"])
-    _keep_max(row, "t_f", other["t_f"])
-    if not row["attempts"] or not other["attempts"]:
-        replaces = bool(other["attempts"]) or (
-            not row["attempts"] and other["t_status"] >= row["t_status"]
-        )
-    else:
-        replaces = _replaces(other, row)
-    _keep_history(mail, row, *((row, other) if replaces else (other, row)))
-    if replaces:
-        row.update({name: other[name] for name in STATUS_COLUMNS})
-    for name in ("attempts", "skipped", "copies"):
-        row[name] += other[name]
-    row["changed"] = True

@@ -24,7 +24,7 @@ def held(world: World, machine: Machine, t: int) -> Story:
     rule = world.rng.choice(HOLDING)
     envelope = Envelope(plan.sender, rcpt.address, mail=mail)
     content_verdict(world, session, t, rule, envelope)
-    mail.seen(t, held_at=t, hold_reason=rule.text, verdict=rule.action)
+    mail.seen(t, held_at=t, hold_reason=rule.text, verdict=rule.action, accepted=True)
     mail.sender(VERDICT, plan.sender)
     disconnect(world, session, t + SECOND, "ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5")
     yield from _after_hold(world, mail, t, rcpt, plan)
