@@ -7,6 +7,7 @@ knows neither SQL nor log syntax.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,23 +29,19 @@ class Item(NamedTuple):
     daemon: str
     action: str
     delivery: Row
+    machine: str = ""
 
 
 @dataclass
-class Batch:
-    """Lines read since the last commit: items, and what was only counted."""
+class Counts:
+    """What came of one source: lines of Postfix, of these not recognised, and forged ones."""
 
-    items: list[Item] = field(default_factory=list)
-    unrecognised: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
-    messages: int = 0  # all that were handed over, Postfix's or not
     lines: int = 0
     unknown: int = 0
     forged: int = 0
-    too_old: int = 0
     mta: str | None = None
     t_first: datetime | None = None
     t_last: datetime | None = None
-    gaps: list[Row] = field(default_factory=list)
 
     def saw(self, t: datetime, mta: str) -> None:
         """Count a line of Postfix."""
@@ -55,9 +52,33 @@ class Batch:
         if self.t_last is None or t > self.t_last:
             self.t_last = t
 
+
+@dataclass
+class Batch:
+    """Lines read since the last commit: items, and what was only counted.
+
+    `counts` has a key for each machine of a journal, '' for a file's lines.
+    """
+
+    items: list[Item] = field(default_factory=list)
+    unrecognised: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    messages: int = 0  # all that were handed over, Postfix's or not
+    too_old: int = 0
+    counts: defaultdict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
+    gaps: list[Row] = field(default_factory=list)
+
+    @property
+    def lines(self) -> int:
+        """Lines of Postfix."""
+        return sum(counts.lines for counts in self.counts.values())
+
+    @property
+    def unknown(self) -> int:
+        """Lines of Postfix that were not recognised."""
+        return sum(counts.unknown for counts in self.counts.values())
+
     def count_unknown(self, daemon: str, shape: str, example: str, t: datetime) -> None:
-        """Count a line of Postfix that was not recognised, with its first example."""
-        self.unknown += 1
+        """Count a line of Postfix that was not recognised by its shape, with its first example."""
         known = self.unrecognised.setdefault((daemon, shape), [0, example, t, t])
         known[0] += 1
         known[2], known[3] = min(known[2], t), max(known[3], t)
@@ -153,6 +174,7 @@ def _merge_mail(item: Item, columns: Row, mails: dict[Key, list[Mail]]) -> Mail 
             return None
     elif mail is None:
         mail = _begin(key, group, fact)
+    mail.machine = item.machine
     if columns["table"] == "to":
         apply_record(mail, fact)
     else:

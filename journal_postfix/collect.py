@@ -49,12 +49,14 @@ class Collector:
             self.debug("parse", parsed)
         if action == "foreign" or msg["t"] is None:
             return
+        counts = self.batch.counts[msg.get("machine", "")]
         if msg.get("trusted") is False:
-            self.batch.forged += 1
+            counts.forged += 1
             return
         mta = self.config.mta_of(msg["host"])
-        self.batch.saw(msg["t"], mta)
+        counts.saw(msg["t"], mta)
         if action == "unknown":
+            counts.unknown += 1
             self._count_unknown(msg, msg["t"])
         else:
             self._unknown_in_a_row = 0
@@ -67,8 +69,8 @@ class Collector:
         if delivery is not None:
             syslog_name, _, daemon = msg["identifier"].rpartition("/")
             assert msg["t"] is not None
-            item = Item(msg["t"], mta, syslog_name, daemon, parsed["action"], delivery)
-            self.batch.items.append(item)
+            said = (syslog_name, daemon, parsed["action"], delivery, msg.get("machine", ""))
+            self.batch.items.append(Item(msg["t"], mta, *said))
 
     def _count_unknown(self, msg: MsgDetails, t: datetime) -> None:
         found = route(msg["identifier"], self.names)

@@ -64,8 +64,7 @@ def _join(cursor: Cursor, tables: Tables, writer: Writer, pair: Row) -> None:
     _move(cursor, "move_verdicts", old["day"], old["id"], new["day"], new["id"])
     cursor.execute(SQL["statements/drop_open"], old)
     cursor.execute(SQL["statements/drop_mail"], old)
-    source_id = pair["source_id"]
-    write_rows(cursor, tables, Merged([mail], []), source_id)
+    write_rows(cursor, tables, Merged([mail], []), {"": pair["source_id"]})
 
 
 def _move(cursor: Cursor, statement: str, *ids: object) -> None:

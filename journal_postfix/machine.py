@@ -197,7 +197,10 @@ class Machine:
         cursor, t = reader._get_cursor(), self._t()
         fields = reader._get_all()
         self._here = (cursor, t, self._count)
-        return rules.message(fields, identifier, t, cursor)
+        msg = rules.message(fields, identifier, t, cursor)
+        if msg is not None:
+            msg["machine"] = self._position.identity
+        return msg
 
     def _has_recovered(self, error: OSError) -> bool:
         """After a failure go back to the entry read last, once; then leave the faulty one out."""

@@ -51,8 +51,8 @@ class Mail:
     """One mail while a batch is merged: its row, its recipients, what is new about them."""
 
     __slots__ = (
-        "about", "attempts", "born", "changed", "instance_rank", "new", "receiver", "row",
-        "superseded_at", "tos",
+        "about", "attempts", "born", "changed", "instance_rank", "machine", "new", "receiver",
+        "row", "superseded_at", "tos",
     )  # fmt: skip
 
     def __init__(self, row: Row, born: int = UNSEEN, *, new: bool = True) -> None:
@@ -65,6 +65,7 @@ class Mail:
         self.receiver: str | None = None
         self.instance_rank = 0
         self.about: Mail | None = None  # the mail this notice is about
+        self.machine = ""  # whose line spoke of it last
         self.superseded_at: datetime | None = None  # when its queue id began another mail
 
     def ended_at(self) -> datetime | None:

@@ -16,6 +16,7 @@ class MsgDetails(TypedDict):
     (``identifier`` is then empty). ``position`` is a journal cursor, or the number of bytes
     of a file's decompressed text up to the end of the line. ``trusted`` is False for a journal
     entry whose trusted fields are not Postfix's; without the key the message is trusted.
+    ``machine`` is the identity of the message's source where an input reads several.
     """
 
     t: datetime | None
@@ -25,6 +26,7 @@ class MsgDetails(TypedDict):
     message: str
     position: str | int
     trusted: NotRequired[bool]
+    machine: NotRequired[str]
 
 
 class Position(NamedTuple):

@@ -144,6 +144,8 @@ def _number(cursor: Cursor, merged: Merged) -> None:
         row |= {"mta": one["mta"], "queue_id": one["queue_id"]}
     for row in merged.noqueue:
         found: Mail | None = row.pop("mail")
+        if found is not None and "id" not in found.row:  # retention keeps verdicts for longer
+            found = None
         row["id"] = next(ids)
         row["day"] = row["t"].date() if found is None else found.row["day"]
         if found is not None:
@@ -165,11 +167,11 @@ def _without_old(merged: Merged, horizon: Horizon) -> tuple[Merged, int]:
     return kept, old
 
 
-def _open_rows(merged: Merged, source_id: int) -> list[Row]:
+def _open_rows(merged: Merged, source_ids: Mapping[str, int]) -> list[Row]:
     return [
         {
             **{name: mail.row[name] for name in ("mta", "queue_id", "day", "id", "t_f")},
-            "source_id": source_id,
+            "source_id": source_ids[mail.machine],
             "born": mail.born,
             "ended_at": mail.ended_at(),
         }
@@ -194,7 +196,9 @@ def _update(cursor: Cursor, tables: Tables, table: str, rows: Sequence[Row]) -> 
         cursor.execute(f"EXECUTE update_{short} (%s::date[], %s::bigint[])", (days, ids))
 
 
-def write_rows(cursor: Cursor, tables: Tables, merged: Merged, source_id: int) -> None:
+def write_rows(
+    cursor: Cursor, tables: Tables, merged: Merged, source_ids: Mapping[str, int]
+) -> None:
     """Write merged and numbered rows: new ones by COPY, changed ones by a joined UPDATE."""
     mails = [mail.row for mail in merged.mails if mail.new]
     changed = [mail.row for mail in merged.mails if not mail.new]
@@ -212,7 +216,7 @@ def write_rows(cursor: Cursor, tables: Tables, merged: Merged, source_id: int) -
     copy_rows(cursor, tables, "noqueue", _valid_inet("noqueue", merged.noqueue))
     _update(cursor, tables, "delivery_from", changed)
     _update(cursor, tables, "delivery_to", old_tos)
-    copy_rows(cursor, tables, "open_mail", _open_rows(merged, source_id), "batch_open")
+    copy_rows(cursor, tables, "open_mail", _open_rows(merged, source_ids), "batch_open")
     cursor.execute("EXECUTE merge_open")
     cursor.execute("TRUNCATE batch_key, batch_from, batch_to, batch_open")
 
@@ -221,14 +225,14 @@ def store_deliveries(
     cursor: Cursor,
     items: Sequence[Item],
     tables: Tables,
-    source_id: int,
+    source_ids: Mapping[str, int],
     options: StoreOptions,
     horizon: Horizon,
 ) -> int:
     """Merge the items with what is stored and write them, in the cursor's transaction.
 
-    Gives the number of rows that were left out because retention would delete them at once.
-    Raises the driver's error; the caller owns the transaction.
+    `source_ids` gives the source of each machine ('' where there is but one source). Gives the
+    number of rows that were left out because retention would delete them at once. Raises the driver's error; the caller owns the transaction.
     """
     merged = merge_batch(items, _load(cursor, keys_of(items)), options.rules)
     merged, old = _without_old(merged, horizon)
@@ -238,5 +242,5 @@ def store_deliveries(
         "noqueue": {row["day"] for row in merged.noqueue},
     }
     partitions.ensure(cursor, tables.days, days, options.partition_days)
-    write_rows(cursor, tables, merged, source_id)
+    write_rows(cursor, tables, merged, source_ids)
     return old

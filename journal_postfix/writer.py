@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from journal_postfix.batch import Batch, Item
+from journal_postfix.batch import Batch, Counts, Item
 from journal_postfix.database import (
     SQL,
     WRITER_SETTINGS,
@@ -167,7 +167,8 @@ class Writer:
             old = (mark.source.position, mark.source.digest)
             if row is None or row not in (new, old):
                 raise InputError(f"the position of {mark.source.name} was changed by someone else")
-            stored.append(row == new and new != old)
+            if new != old:
+                stored.append(row == new)
         return bool(stored) and all(stored)
 
     def _store(
@@ -180,29 +181,31 @@ class Writer:
     ) -> None:
         for mta in sorted({item.mta for item in batch.items}):
             cursor.execute(SQL["statements/lock_mta"], {"mta": mta})
-        source_id = marks[0].source.id if marks else 0
+        source_ids = {mark.source.identity: mark.source.id for mark in marks}
+        source_ids[""] = marks[0].source.id
         refused: list[Row] = []
         batch.too_old = self._store_or_halve(
-            cursor, tables, batch.items, source_id, horizon, refused
+            cursor, tables, batch.items, source_ids, horizon, refused
         )
         rows = refused + _unrecognised(batch)
         if rows:
             copy_rows(cursor, tables, "unrecognised", rows, "batch_unrecognised")
             cursor.execute("EXECUTE merge_unrecognised")
         for number, mark in enumerate(marks):
-            _save_position(cursor, mark, batch if number == 0 else Batch())
+            counts = _counts_of(batch, mark, first=number == 0)
+            _save_position(cursor, mark, counts, batch.too_old if number == 0 else 0)
+            if counts.t_last is not None and not self.options.finite:
+                old = {"source_id": mark.source.id, "before": counts.t_last - ENDED_KEPT}
+                cursor.execute(SQL["statements/purge_open"], old)
         for gap in batch.gaps:
-            cursor.execute(SQL["statements/new_gap"], {**gap, "source_id": source_id})
-        if batch.t_last is not None and not self.options.finite:
-            before = batch.t_last - ENDED_KEPT
-            cursor.execute(SQL["statements/purge_open"], {"source_id": source_id, "before": before})
+            cursor.execute(SQL["statements/new_gap"], {**gap, "source_id": source_ids[""]})
 
     def _store_or_halve(
         self,
         cursor: Cursor,
         tables: Tables,
         items: Sequence[Item],
-        source_id: int,
+        source_ids: Mapping[str, int],
         horizon: Horizon,
         refused: list[Row],
     ) -> int:
@@ -210,7 +213,7 @@ class Writer:
             return 0
         cursor.execute("SAVEPOINT half")
         try:
-            old = store_deliveries(cursor, items, tables, source_id, self.options, horizon)
+            old = store_deliveries(cursor, items, tables, source_ids, self.options, horizon)
         except Error as error:
             if not is_guilty_data(error):
                 raise
@@ -221,7 +224,7 @@ class Writer:
                 return 0
             middle = len(items) // 2
             return sum(
-                self._store_or_halve(cursor, tables, half, source_id, horizon, refused)
+                self._store_or_halve(cursor, tables, half, source_ids, horizon, refused)
                 for half in (items[:middle], items[middle:])
             )
         cursor.execute("RELEASE SAVEPOINT half")
@@ -269,20 +272,26 @@ def _moved(mark: Mark) -> Source:
     return mark.source._replace(position=new.position, digest=new.digest, name=new.name, t=new.t)
 
 
-def _save_position(cursor: Cursor, mark: Mark, batch: Batch) -> None:
+def _counts_of(batch: Batch, mark: Mark, *, first: bool) -> Counts:
+    """What came of the mark's source: its machine's counts, or all of the only source."""
+    found = batch.counts.get(mark.source.identity)
+    return found or (batch.counts.get("") if first else None) or Counts()
+
+
+def _save_position(cursor: Cursor, mark: Mark, counts: Counts, too_old: int) -> None:
     new = mark.position
     values = {
         "id": mark.source.id,
         "name": new.name,
         "position": new.position,
         "digest": new.digest,
-        "t": new.t or batch.t_last,
-        "mta": batch.mta,
-        "t_first": batch.t_first,
+        "t": new.t or counts.t_last,
+        "mta": counts.mta,
+        "t_first": counts.t_first,
         "state": json.dumps({}),
-        "lines": batch.lines,
-        "unrecognised": batch.unknown,
-        "forged": batch.forged,
-        "too_old": batch.too_old,
+        "lines": counts.lines,
+        "unrecognised": counts.unknown,
+        "forged": counts.forged,
+        "too_old": too_old,
     }
     cursor.execute(SQL["statements/save_position"], values)

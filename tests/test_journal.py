@@ -90,6 +90,7 @@ def test_message_of_an_entry(folder: Path) -> None:
         "pid": 123,
         "message": "connect from unknown[192.0.2.1]",
         "position": position.position,
+        "machine": position.identity,
     }
     assert position == Position(
         "journal", MACHINE, str(folder), str(msg["position"]), "", time_of(7)

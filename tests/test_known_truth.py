@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,3 +125,22 @@ def test_journals_of_each_host(played: Played, dsn: str, tmp_path: Path) -> None
     found = assert_true(dsn, log.rows)
     run(*load)
     assert truth.load(dsn) == found
+
+
+def test_each_machine_counts_its_own_lines(dsn: str, tmp_path: Path) -> None:
+    """Of several machines in one folder each has its position, its host and its lines."""
+    log = written(tmp_path / "export", Log(lines=3_000, seed=5), "export", split=True)
+    folder = journals(tmp_path / "journal", log.files)
+    run(*configured(tmp_path, dsn, journal={"directory": str(folder)}), "run", "--once")
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT mta, lines FROM source ORDER BY mta")
+        sources = dict(cursor.fetchall())
+        cursor.execute(
+            "SELECT DISTINCT o.mta = s.mta FROM open_mail o JOIN source s ON s.id = o.source_id"
+        )
+        assert cursor.fetchall() == [(True,)]
+    told = {
+        Path(file).stem: Path(file).read_text().count("SYSLOG_IDENTIFIER=postfix")
+        for file in log.files
+    }
+    assert sources == told

@@ -7,4 +7,5 @@ JOIN pg_class parent ON parent.oid = i.inhparent
 JOIN pg_class child ON child.oid = i.inhrelid
 WHERE parent.oid IN ('delivery_from'::regclass, 'delivery_to'::regclass,
                      'delivery_attempt'::regclass, 'noqueue'::regclass)
+  AND child.relpartbound IS NOT NULL AND NOT i.inhdetachpending  -- not on its way out
 ORDER BY parent.relname, day_from
