@@ -100,13 +100,11 @@ def _load_one(
         logfile = LogFile(path)
         loaded = Loaded(path, known=_resume(writer, logfile))
         messages = iter_logfile_messages(logfile, options.year, options.timezone)
-        watched = _watched(messages, logfile, progress, stop)
-        collector = Collector(config, debug)
-        try:
-            run_loop(watched, lambda: [logfile.position()], collector, committer)
-        except InputError:  # the good part of a damaged file is stored, then the damage is told
-            committer.commit(collector.take(), [logfile.position()])
-            raise
+        damage: list[InputError] = []
+        watched = _watched(messages, logfile, progress, stop, damage)
+        run_loop(watched, lambda: [logfile.position()], Collector(config, debug), committer)
+        if damage:  # the good part is stored, now the damage is told
+            raise damage[0]
     finally:
         writer.close()
     loaded.lines, loaded.unknown = committer.lines, committer.unknown
@@ -131,15 +129,19 @@ def _watched(
     logfile: LogFile,
     progress: Progress | None,
     stop: Event,
+    damage: list[InputError],
 ) -> Iterator[tuple[bool, MsgDetails]]:
-    """The messages, until stopped; `progress` hears of the file now and then."""
-    for number, message in enumerate(messages):
-        yield message
-        if number % 4096 == 0:
-            if stop.is_set():
-                return
-            if progress is not None:
-                progress(logfile)
+    """The messages, until stopped or damaged; `progress` hears of the file now and then."""
+    try:
+        for number, message in enumerate(messages):
+            yield message
+            if number % 4096 == 0:
+                if stop.is_set():
+                    return
+                if progress is not None:
+                    progress(logfile)
+    except InputError as error:
+        damage.append(error)
 
 
 def _refuse_unreadable(loaded: Loaded) -> None:

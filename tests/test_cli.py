@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -345,3 +346,14 @@ def test_our_own_log_names_no_address(config: str, log: str) -> None:
     said = call("-vv", "--config", config, "backfill", log, "--year", "2025")
     assert "@example" not in said.err
     assert "198.51.100" not in said.err
+
+
+def test_a_damaged_file_keeps_what_could_be_read(config: str, tmp_path: Path, dsn: str) -> None:
+    """Of a compressed file that ends too early the good lines are stored, and the damage is told."""
+    path = tmp_path / "mail.log.gz"
+    packed = gzip.compress((LINES * 400).encode(), mtime=0)
+    path.write_bytes(packed[: len(packed) // 2])
+    said = call("--config", config, "backfill", str(path), "--year", "2025", "--timezone", "UTC")
+    refused(said, 1, "mail.log.gz", "damaged")
+    ((lines,),) = rows(dsn, "SELECT lines FROM source")
+    assert 7 < lines < 7 * 400
