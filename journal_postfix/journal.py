@@ -18,7 +18,7 @@ from typing import Any
 
 from journal_postfix.entries import Rules, text
 from journal_postfix.following import Gap, Stop, Waiter, follow, is_stopped
-from journal_postfix.journalfiles import check_readable
+from journal_postfix.journalfiles import check_readable, make_room
 from journal_postfix.machine import Machine
 from journal_postfix.messages import InputError, MsgDetails, Position
 
@@ -62,6 +62,7 @@ class JournalSet:
                 "(Debian: python3-systemd)"
             )
         check_readable(directory)
+        make_room(directory, 1)
         self._directory = directory
         self._rules = Rules(syslog_names, units, trusted_uids)
         self._stored = {one.identity: one for one in stored if one.kind == JOURNAL}
@@ -128,7 +129,9 @@ class JournalSet:
     def _discover(self) -> None:
         self._check_at = time.monotonic() + MACHINE_CHECK
         self._has_unseen = False
-        for identity in sorted(self._watcher.query_unique("_MACHINE_ID")):
+        identities = self._watcher.query_unique("_MACHINE_ID")
+        make_room(self._directory, 1 + len(self._machines.keys() | identities))
+        for identity in sorted(identities):
             if identity not in self._machines:
                 self._machines[identity] = Machine(
                     identity, self._directory or JOURNAL, self._open, self._stored.get(identity)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from journal_postfix.messages import InputError
 
 JOURNALS = (Path("/var/log/journal"), Path("/run/log/journal"))
 MACHINE_ID = Path("/etc/machine-id")
+
+OTHER_FILES = 100
+"""Descriptors wanted for everything but journal files; also for files that come meanwhile."""
 
 
 def check_readable(directory: str | None) -> None:
@@ -35,6 +39,24 @@ def check_readable(directory: str | None) -> None:
             raise _not_readable(str(path))
     if not files:
         raise InputError(f"no journal files in {' or '.join(map(str, places))}")
+
+
+def make_room(directory: str | None, readers: int) -> None:
+    """Have so many readers of all the journal's files allowed; InputError where they are not.
+
+    Each reader holds each file open, and libsystemd leaves out files beyond the limit.
+    """
+    places = JOURNALS if directory is None else (Path(directory),)
+    files = sum(1 for place in places if place.is_dir() for _ in place.rglob("*.journal*"))
+    wanted = files * readers + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY not in (soft, hard) and wanted > hard:
+        raise InputError(
+            f"{files} journal files, read for {readers - 1} machines, want {wanted} open files, "
+            f"and {hard} are allowed: raise LimitNOFILE of the service (ulimit -n)"
+        )
+    if soft != resource.RLIM_INFINITY and wanted > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _own_places() -> list[Path]:

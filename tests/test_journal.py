@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 import signal
 import subprocess
 import sys
@@ -660,3 +661,34 @@ def test_what_journald_says_of_an_entry(journald: Journald) -> None:
     assert msg.get("trusted", True)
     (msg,) = since(opened(journald.folder, trusted_uids=(4242,)))
     assert msg["trusted"] is False
+
+
+COUNT = """
+import sys
+from journal_postfix.journal import JournalSet
+from journal_postfix.messages import InputError
+try:
+    print(sum(msg is not None for msg in JournalSet(sys.argv[1]).new_messages()))
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"), [((64, 4096), "20"), ((64, 128), "LimitNOFILE")], ids=["soft", "hard"]
+)
+def test_more_journal_files_than_descriptors(
+    folder: Path, limits: tuple[int, int], said: str
+) -> None:
+    """Files that may not be opened are never left out in silence: more are allowed, or it is said."""
+    for number in range(20):
+        one = entry(7, MESSAGE="daemon started", _MACHINE_ID=f"{number:032x}")
+        write_journal(folder / f"{number}.journal", [one])
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT, str(folder)],
+        check=True,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits),
+    )
+    assert said in done.stdout
