@@ -1,5 +1,6 @@
 -- Notices whose mail was loaded after them, or whose mail's row went into another one.
-WITH found AS (
+-- day + 0: see find_halves.sql.
+WITH found AS MATERIALIZED (
     SELECT o.day, o.id, mail.id AS mail_id
     FROM open_mail o
     CROSS JOIN LATERAL (
@@ -8,7 +9,7 @@ WITH found AS (
     CROSS JOIN LATERAL (
         SELECT m.id FROM delivery_from m
         WHERE m.mta = notice.mta AND m.queue_id = notice.notification_for
-          AND m.day BETWEEN notice.day - 35 AND notice.day
+          AND m.day + 0 BETWEEN notice.day - 35 AND notice.day
           AND m.t_i <= notice.t_i + interval '5 s'
         ORDER BY m.t_i DESC LIMIT 1
     ) mail
@@ -16,7 +17,7 @@ WITH found AS (
       AND NOT EXISTS (
           SELECT FROM delivery_from m
           WHERE m.queue_id = notice.notification_for AND m.id = notice.notification_for_id
-            AND m.day BETWEEN notice.day - 35 AND notice.day
+            AND m.day + 0 BETWEEN notice.day - 35 AND notice.day
       )
 )
 UPDATE delivery_from f SET notification_for_id = found.mail_id
