@@ -80,9 +80,9 @@ class Writer:
                 self._dsn if isinstance(self._dsn, str) else self._dsn(), WRITER_SETTINGS
             )
             self.tables = open_session(connection)
-            self.connection = connection
             for kind, identity in self._held:
                 self._lock(connection, kind, identity)
+            self.connection = connection  # only now: never one without the locks
         return self.connection, self.tables
 
     def close(self) -> None:
