@@ -140,6 +140,16 @@ class Pace:
         return longest if self._due is None else min(longest, self._due - time.monotonic())
 
 
+def catch_up(source: Input, stop: Stop | None) -> Iterator[tuple[bool, MsgDetails]]:
+    """Yield (False, message) for what the source holds behind its position, then end."""
+    stopped = is_stopped(stop)
+    for msg in source.new_messages():
+        if msg is not None:
+            yield False, msg
+        if stopped():
+            return
+
+
 def follow(
     source: Input, stop: Stop | None, poll_interval: float, max_delay_before_commit: float
 ) -> Iterator[tuple[bool, MsgDetails | None]]:

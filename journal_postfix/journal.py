@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from journal_postfix.entries import Rules, text
-from journal_postfix.following import Gap, Stop, Waiter, follow, is_stopped
+from journal_postfix.following import Gap, Stop, Waiter, catch_up, follow
 from journal_postfix.journalfiles import check_readable, make_room
 from journal_postfix.machine import Machine
 from journal_postfix.messages import InputError, MsgDetails, Position
@@ -155,12 +155,7 @@ def iter_journal_messages_since(
     journal: JournalSet, stop: Stop | None = None
 ) -> Iterator[tuple[bool, MsgDetails]]:
     """Yield (False, message) for what the journal holds behind the positions, then end."""
-    stopped = is_stopped(stop)
-    for msg in journal.new_messages():
-        if msg is not None:
-            yield False, msg
-        if stopped():
-            return
+    return catch_up(journal, stop)
 
 
 def iter_journal_messages_follow(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from threading import Event, Thread
@@ -17,7 +18,7 @@ from typing import NamedTuple, Protocol
 from journal_postfix.collect import Collector, Debug
 from journal_postfix.commit import Committer
 from journal_postfix.config import Config, uids_of
-from journal_postfix.following import Gap
+from journal_postfix.following import Gap, catch_up
 from journal_postfix.journal import (
     JournalSet,
     iter_journal_messages_follow,
@@ -118,45 +119,25 @@ def _run_journal(service: Service) -> None:
         trusted_uids=uids_of(config.journal_trusted_uids),
         stored=[_position(source) for source in stored],
     )
-    try:
+    with closing(journal):
         service.loop(journal, iter_journal_messages_since(journal, service.stop))
         if not service.is_done():
-            service.loop(
-                journal,
-                iter_journal_messages_follow(
-                    journal,
-                    service.stop,
-                    config.journal_poll_interval,
-                    config.max_delay_before_commit,
-                ),
-            )
-    finally:
-        journal.close()
+            service.loop(journal, iter_journal_messages_follow(journal, *service.rhythm()))
 
 
 def _run_file(service: Service, path: str) -> None:
     """Read a log file behind its stored position, then follow it across rotation."""
     stored = service.take_stored("file")
-    config, how = service.config, service.how
+    how = service.how
     positions = [_position(source) for source in stored]
     followed = FollowedFile(path, how.year, how.timezone, positions)
     if followed.resumed is not None:
         service.go_on(stored[positions.index(followed.resumed)])
-    try:
+    with closing(followed):
         if path != "-":
-            service.loop(followed, ((False, msg) for msg in followed.new_messages()))
+            service.loop(followed, catch_up(followed, service.stop))
         if path == "-" or not service.is_done():
-            service.loop(
-                followed,
-                iter_logfile_follow(
-                    followed,
-                    service.stop,
-                    config.journal_poll_interval,
-                    config.max_delay_before_commit,
-                ),
-            )
-    finally:
-        followed.close()
+            service.loop(followed, iter_logfile_follow(followed, *service.rhythm()))
 
 
 def _position(source: Source) -> Position:
@@ -202,6 +183,11 @@ class Service:
         writer = self.committer.writer
         self.committer.attempt(lambda: writer.hold(source.kind, source.identity))
         writer.sources[source.kind, source.identity] = source
+
+    def rhythm(self) -> tuple[Event, float, float]:
+        """When to stop, how long to wait at most, how long a line may wait for its commit."""
+        config = self.config
+        return self.stop, config.journal_poll_interval, config.max_delay_before_commit
 
     def is_done(self) -> bool:
         """Tell whether catching up was all that was asked for."""
