@@ -98,11 +98,12 @@ def _load_one(
     try:
         committer = Committer(writer, config, stop, PATIENCE)
         logfile = LogFile(path)
-        loaded = Loaded(path, known=_resume(writer, logfile))
+        collector = Collector(config, debug)
+        loaded = Loaded(path, known=_resume(writer, logfile, collector))
         messages = iter_logfile_messages(logfile, options.year, options.timezone)
         damage: list[InputError] = []
         watched = _watched(messages, logfile, progress, stop, damage)
-        run_loop(watched, lambda: [logfile.position()], Collector(config, debug), committer)
+        run_loop(watched, lambda: [logfile.position()], collector, committer)
         if damage:  # the good part is stored, now the damage is told
             raise damage[0]
     finally:
@@ -113,13 +114,14 @@ def _load_one(
     return loaded
 
 
-def _resume(writer: Writer, logfile: LogFile) -> bool:
+def _resume(writer: Writer, logfile: LogFile, collector: Collector) -> bool:
     """Go on where the content was left, whatever the file is called; False: it is new."""
     position = logfile.position()
     writer.hold(position.kind, logfile.identity)
     for source in writer.find_sources(position.kind, logfile.identity):
         if source.position and logfile.resume(int(source.position), source.digest):
             writer.sources[source.kind, source.identity] = source
+            collector.resume("", source.state)
             return True
     return False
 

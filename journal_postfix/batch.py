@@ -66,6 +66,7 @@ class Batch:
     too_old: int = 0
     counts: defaultdict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
     gaps: list[Row] = field(default_factory=list)
+    states: dict[str, str] = field(default_factory=dict)  # by machine: its open sessions, JSON
 
     @property
     def lines(self) -> int:
@@ -173,6 +174,8 @@ def _merge_mail(item: Item, columns: Row, mails: dict[Key, list[Mail]]) -> Mail 
         if mail is None:
             return None
     elif mail is None:
+        if fact.action in merge.NAMES_ONLY:
+            return None
         mail = _begin(key, group, fact)
     mail.machine = item.machine
     if columns["table"] == "to":

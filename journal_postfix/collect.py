@@ -6,14 +6,17 @@ It ties parser and extraction together and counts what leaves no row. No input, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from journal_postfix.batch import Batch, Item
 from journal_postfix.config import Config
 from journal_postfix.delivery import extract_delivery
 from journal_postfix.messages import MsgDetails
 from journal_postfix.parser import Parsed, parse, route
+from journal_postfix.session import Sessions
 from journal_postfix.shapes import masked, shape
 
 log = logging.getLogger("journal_postfix")
@@ -32,11 +35,17 @@ class Collector:
         self.names = config.syslog_names
         self.debug = debug
         self.batch = Batch()
+        self._sessions: defaultdict[str, Sessions] = defaultdict(Sessions)
         self._unknown_in_a_row = 0
+
+    def resume(self, machine: str, state: Mapping[str, Any]) -> None:
+        """Go on with the sessions that were open when this source was stored last."""
+        self._sessions[machine] = Sessions(state)
 
     def take(self) -> Batch:
         """The batch so far; a new one begins."""
         batch, self.batch = self.batch, Batch()
+        batch.states = {machine: self._sessions[machine].state() for machine in batch.counts}
         return batch
 
     def add(self, msg: MsgDetails) -> None:
@@ -63,13 +72,15 @@ class Collector:
             self._extract(msg, parsed, mta)
 
     def _extract(self, msg: MsgDetails, parsed: Parsed, mta: str) -> None:
+        machine = msg.get("machine", "")
         _, delivery = extract_delivery(msg, parsed, self.options)
+        delivery = self._sessions[machine].see(msg, parsed, delivery)
         if self.debug is not None:
             self.debug("extract", delivery)
         if delivery is not None:
             syslog_name, _, daemon = msg["identifier"].rpartition("/")
             assert msg["t"] is not None
-            said = (syslog_name, daemon, parsed["action"], delivery, msg.get("machine", ""))
+            said = (syslog_name, daemon, parsed["action"], delivery, machine)
             self.batch.items.append(Item(msg["t"], mta, *said))
 
     def _count_unknown(self, msg: MsgDetails, t: datetime) -> None:

@@ -168,15 +168,21 @@ def _requeued(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
     return _mail(parsed, removed_at=msg["t"], removed_by="requeued")
 
 
+def queued_as(reply: str) -> str | None:
+    """The queue id that a server tells with its acceptance, where it is one like Postfix's."""
+    found = _id(reply.rpartition("queued as ")[2]) if "queued as " in reply else None
+    return found and found[0]
+
+
 def _next_hop(delivery: Delivery, reason: str) -> None:
     """Set what the reply of the other side tells: its code, its queue id, who was tried."""
     reply = _reply(reason)
     if reply is not None:
         delivery["reply_code"] = int(reply[1])
     if delivery["status"] == "sent":
-        queued = _id(reason.rpartition("queued as ")[2]) if "queued as " in reason else None
+        queued = queued_as(reason)
         if queued is not None:
-            delivery["next_queue_id"] = queued[0]
+            delivery["next_queue_id"] = queued
     elif delivery["relay"] == "none":
         tried = _tried(reason)
         if tried is not None:

@@ -25,6 +25,9 @@ GIVEN_UP = timedelta(minutes=15)  # a transaction silent for so long was never c
 UNSEEN, MESSAGE_ID, NOTICE, RECEIVED = range(4)
 BEGINS = {"client": RECEIVED, "pickup": RECEIVED, "notification": NOTICE, "message_id": MESSAGE_ID}
 
+#: Statements that only name a mail: where it is not known it is another host's.
+NAMES_ONLY = frozenset(("proxy_verdict",))
+
 _ORIGINS = ("unknown", "smtp", "local", "forward", "notice", "requeue", "probe")
 ORIGIN_RANK = {origin: rank for rank, origin in enumerate(_ORIGINS)}
 #: Gravest first.
@@ -159,10 +162,22 @@ def _verdict_rank(verdict: str) -> int:
     return _VERDICTS.index(word) if word in _VERDICTS else len(_VERDICTS)
 
 
-def _keep_gravest(row: Row, name: str, value: str) -> None:
-    old = row.get(name)
-    if old is None or _verdict_rank(value) < _verdict_rank(old):
-        row[name] = value
+def _merge_verdict(row: Row, columns: Row) -> None:
+    """The gravest verdict; of equal ones that with a queue id."""
+    verdict, known = columns["verdict"], row.get("verdict")
+    inferred = columns.get("verdict_inferred")
+    if known is None or _verdict_rank(verdict) < _verdict_rank(known):
+        row["verdict"], row["verdict_inferred"] = verdict, inferred
+    elif verdict == known and not inferred:
+        row["verdict_inferred"] = None
+
+
+def _drop_doubtful_verdict(row: Row) -> None:
+    """An inferred verdict goes where qmgr's word speaks against it: it was another transaction's."""
+    queued = row.get("queued_at") is not None
+    if queued and (row.get("sender_given") is not None or row["verdict"].endswith("discard")):
+        for name in ("verdict", "verdict_inferred", "sender_given", "held_at", "hold_reason"):
+            row.pop(name, None)
 
 
 def _keep_true(row: Row, name: str, value: bool) -> None:
@@ -179,12 +194,11 @@ _KEEP: dict[str, Callable[[Row, str, Any], None]] = {
     "queued_at": keep_min,
     "released_at": keep_max,
     "size": keep_max,
-    "verdict": _keep_gravest,
 }
 #: Columns that are merged together with others, below.
 _TOGETHER = frozenset((
     "table", "queue_id", "also", "sender", "verp_id", "removed_at", "removed_by", "held_at",
-    "hold_reason", *_REFUSAL,
+    "hold_reason", "verdict", "verdict_inferred", *_REFUSAL,
 ))  # fmt: skip
 
 
@@ -258,6 +272,14 @@ def merge_instance(mail: Mail, fact: Fact) -> None:
         mail.row["syslog_name"] = name if rank > 1 else name.partition("/")[0]
 
 
+#: Columns that are merged together, by the one that shows that they are there.
+_MERGE_TOGETHER: tuple[tuple[str, Callable[[Row, Row], None]], ...] = (
+    ("removed_at", _merge_removal),
+    ("held_at", _merge_hold),
+    ("verdict", _merge_verdict),
+)
+
+
 def apply(mail: Mail, fact: Fact) -> None:
     """Merge a line's word about its mail (table `from`) into the mail's row."""
     row, columns = mail.row, fact.columns
@@ -269,17 +291,23 @@ def apply(mail: Mail, fact: Fact) -> None:
     keep_max(row, "t_f", fact.t)
     if "sender" in columns:
         _merge_sender(row, fact)
-    if "removed_at" in columns:
-        _merge_removal(row, columns)
-    if "held_at" in columns:
-        _merge_hold(row, columns)
+    for sign, merge_them in _MERGE_TOGETHER:
+        if sign in columns:
+            merge_them(row, columns)
     if "reason" in columns or "protocol_state" in columns:
         _merge_refusal(row, columns)
+    _merge_each(row, columns, overrides=fact.action in NAMES_ONLY)
+    if row.get("verdict_inferred"):
+        _drop_doubtful_verdict(row)
+
+
+def _merge_each(row: Row, columns: Row, *, overrides: bool) -> None:
+    """Merge what stands for itself; `overrides`: who came to a proxy filter counts, not the filter."""
     for name, value in columns.items():
         if name in _TOGETHER:
             continue
         keep = _KEEP.get(name)
         if keep is not None:
             keep(row, name, value)
-        elif row.get(name) is None:
+        elif overrides or row.get(name) is None:
             row[name] = value

@@ -57,6 +57,9 @@ def _clean(connection: Connection, config: Config, now: datetime) -> Cleaned:
                 cleaned += _clean_table(cursor, table, first)
         if horizon.delivery is not None:
             cursor.execute(SQL["statements/forget_open"], {"first": horizon.delivery})
+        firsts_kept = [first for first in horizon if first is not None]
+        if firsts_kept:
+            cursor.execute(SQL["statements/forget_sessions"], {"first": max(firsts_kept)})
         before = now - NEVER_QUEUED_KEPT
         cursor.execute(SQL["statements/forget_never_queued"], {"before": before})
         for row in cleaned:

@@ -111,13 +111,14 @@ def _run_journal(service: Service) -> None:
     stored = service.take_stored("journal")  # again: now nobody else moves them
     for source in stored:
         service.go_on(source)
+        service.collector.resume(source.identity, source.state)
     config = service.config
     journal = JournalSet(
         config.journal_directory,
         syslog_names=config.syslog_names,
         units=config.journal_units,
         trusted_uids=uids_of(config.journal_trusted_uids),
-        stored=[_position(source) for source in stored],
+        stored=[source.stored() for source in stored],
     )
     with closing(journal):
         service.loop(journal, iter_journal_messages_since(journal, service.stop))
@@ -129,19 +130,17 @@ def _run_file(service: Service, path: str) -> None:
     """Read a log file behind its stored position, then follow it across rotation."""
     stored = service.take_stored("file")
     how = service.how
-    positions = [_position(source) for source in stored]
+    positions = [source.stored() for source in stored]
     followed = FollowedFile(path, how.year, how.timezone, positions)
     if followed.resumed is not None:
-        service.go_on(stored[positions.index(followed.resumed)])
+        source = stored[positions.index(followed.resumed)]
+        service.go_on(source)
+        service.collector.resume("", source.state)
     with closing(followed):
         if path != "-":
             service.loop(followed, catch_up(followed, service.stop))
         if path == "-" or not service.is_done():
             service.loop(followed, iter_logfile_follow(followed, *service.rhythm()))
-
-
-def _position(source: Source) -> Position:
-    return Position(*source[1:])
 
 
 class Readable(Protocol):

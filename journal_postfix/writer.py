@@ -8,7 +8,6 @@ guilty line, which is counted in `unrecognised`; the others are stored.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -51,6 +50,11 @@ class Source(NamedTuple):
     position: str
     digest: str
     t: datetime | None
+    state: dict[str, Any]
+
+    def stored(self) -> Position:
+        """The position that is stored."""
+        return Position(self.kind, self.identity, self.name, self.position, self.digest, self.t)
 
 
 class Mark(NamedTuple):
@@ -193,7 +197,10 @@ class Writer:
             cursor.execute("EXECUTE merge_unrecognised")
         for number, mark in enumerate(marks):
             counts = _counts_of(batch, mark, first=number == 0)
-            _save_position(cursor, mark, counts, batch.too_old if number == 0 else 0)
+            state = batch.states.get(mark.source.identity)
+            if state is None and mark is marks[-1]:
+                state = batch.states.get("")
+            _save_position(cursor, mark, counts, batch.too_old if number == 0 else 0, state)
             if counts.t_last is not None and not self.options.finite:
                 old = {"source_id": mark.source.id, "before": counts.t_last - ENDED_KEPT}
                 cursor.execute(SQL["statements/purge_open"], old)
@@ -278,7 +285,9 @@ def _counts_of(batch: Batch, mark: Mark, *, first: bool) -> Counts:
     return found or (batch.counts.get("") if first else None) or Counts()
 
 
-def _save_position(cursor: Cursor, mark: Mark, counts: Counts, too_old: int) -> None:
+def _save_position(
+    cursor: Cursor, mark: Mark, counts: Counts, too_old: int, state: str | None
+) -> None:
     new = mark.position
     values = {
         "id": mark.source.id,
@@ -288,7 +297,7 @@ def _save_position(cursor: Cursor, mark: Mark, counts: Counts, too_old: int) -> 
         "t": new.t or counts.t_last,
         "mta": counts.mta,
         "t_first": counts.t_first,
-        "state": json.dumps({}),
+        "state": state,
         "lines": counts.lines,
         "unrecognised": counts.unknown,
         "forged": counts.forged,

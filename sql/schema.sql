@@ -97,7 +97,7 @@ COMMENT ON COLUMN delivery_from.t_f IS
 COMMENT ON COLUMN delivery_from.origin IS
     'How the mail began: smtp, local (sendmail), notice (Postfix wrote it), probe (address verification, sendmail -bv), forward (by local), requeue (postsuper -r), unknown (beginning not seen). Rule: the most telling one.';
 COMMENT ON COLUMN delivery_from.client_name IS
-    'SMTP client, its verified host name or unknown. Rule: first. Personal data.';
+    'SMTP client, its verified host name or unknown; behind a proxy filter the client in front of it. Rule: first. Personal data.';
 COMMENT ON COLUMN delivery_from.client_address IS
     'SMTP client, its address. Rule: first. Personal data.';
 COMMENT ON COLUMN delivery_from.client_port IS
@@ -117,7 +117,7 @@ COMMENT ON COLUMN delivery_from.uid IS
 COMMENT ON COLUMN delivery_from.is_submission IS
     'Submitted by one of our users: login known, or uid not Postfix''s own, or service in submission_services; false for notices, probes, forwards and requeues.';
 COMMENT ON COLUMN delivery_from.encryption_protocol IS
-    'TLS protocol of the client''s session. Rule: first.';
+    'TLS protocol of the client''s session, by the line of the same process. Rule: first.';
 COMMENT ON COLUMN delivery_from.encryption_cipher IS
     'TLS cipher of the client''s session. Rule: first.';
 COMMENT ON COLUMN delivery_from.encryption_keysize IS
@@ -151,7 +151,7 @@ COMMENT ON COLUMN delivery_from.accepted IS
 COMMENT ON COLUMN delivery_from.verdict IS
     'Verdict that changed the mail''s way, as logged (hold, discard, redirect, milter-reject). Rule: the gravest.';
 COMMENT ON COLUMN delivery_from.verdict_inferred IS
-    'true: the verdict''s line had no queue id; it is the mail''s by process and sender.';
+    'true: the verdict''s line had no queue id; it is the mail''s by process and sender. Rule: gone with the verdict where qmgr names another sender, or where a discarded mail comes into the queue.';
 COMMENT ON COLUMN delivery_from.protocol_state IS
     'SMTP state in which the mail was refused or its session ended.';
 COMMENT ON COLUMN delivery_from.reply_code IS
@@ -275,7 +275,7 @@ COMMENT ON COLUMN delivery_to.delay_transmission IS
 COMMENT ON COLUMN delivery_to.tls IS
     'tls= as logged (3.11 and later).';
 COMMENT ON COLUMN delivery_to.encryption_protocol IS
-    'TLS protocol of the outgoing connection.';
+    'TLS protocol of the outgoing connection, by the line of the same process.';
 COMMENT ON COLUMN delivery_to.encryption_cipher IS
     'TLS cipher of the outgoing connection.';
 COMMENT ON COLUMN delivery_to.encryption_keysize IS
@@ -432,7 +432,7 @@ CREATE TABLE source (
     unrecognised bigint NOT NULL DEFAULT 0,
     forged       bigint NOT NULL DEFAULT 0,
     too_old      bigint NOT NULL DEFAULT 0,
-    state        jsonb NOT NULL DEFAULT '{}',
+    state        json NOT NULL DEFAULT '{}',
     updated_at   timestamptz NOT NULL DEFAULT now()
 );
 
@@ -464,7 +464,7 @@ COMMENT ON COLUMN source.forged IS
 COMMENT ON COLUMN source.too_old IS
     'Rows not stored because retention would delete them at once.';
 COMMENT ON COLUMN source.state IS
-    'What processes said over several lines and what is not yet in a row. Bounded. Personal data.';
+    'Sessions that are open: what processes said over several lines and what is not yet in a row. Bounded. Personal data.';
 COMMENT ON COLUMN source.updated_at IS
     'When the position was last written.';
 

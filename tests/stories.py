@@ -6,8 +6,9 @@ replaced records (`history`) and the verdicts that belong to the mail (`verdicts
 the verdicts that belong to none. All rows are listed; of a row only columns worth stating, a null
 must be NULL. `fate` is the view's, `notification_for_id` the queue id of the row it points to (with the
 message-id behind it where the queue id comes back).
-`config` holds configuration keys, `forged_by_pid` a process that is not Postfix's, and
-`only_in_order` tells why lines may not be shuffled over the end of a batch.
+`config` holds configuration keys, `forged_by_pid` a process that is not Postfix's.
+`only_in_order` tells why lines may not be shuffled over the end of a batch, `sessions` why the lines
+of one process stay in their order, and in one file.
 
 All stories of one configuration are loaded together, each on hosts of its own (`STORY.HOST`), as
 if that many servers wrote into one log; what is stored is then taken apart again.
@@ -59,6 +60,7 @@ class Story:
     config: Row = field(default_factory=dict)
     forged_by_pid: int | None = None
     only_in_order: str = ""
+    sessions: str = ""
 
     @property
     def lines(self) -> list[str]:
@@ -122,10 +124,20 @@ def in_order(lines: Iterable[str]) -> list[str]:
     return sorted(lines, key=stamp)
 
 
-def shuffled(lines: Iterable[str], rng: Random) -> list[str]:
-    """Give the lines in another order: none passes one that is SHUFFLE younger."""
+def shuffled(lines: Iterable[str], rng: Random, stories: Iterable[Story] = ()) -> list[str]:
+    """Give the lines in another order: none passes one that is SHUFFLE younger.
+
+    The processes of stories that tell of sessions keep the order of their own lines.
+    """
     lines = list(lines)
     times = [stamp(line).timestamp() + rng.uniform(0, SHUFFLE) for line in lines]
+    together = {story.name for story in stories if story.sessions}
+    latest: dict[str, float] = {}
+    for number, line in enumerate(lines):
+        _, host, tag, _ = line.split(" ", 3)
+        if host.partition(".")[0] in together:
+            process = f"{host} {tag}"
+            times[number] = latest[process] = max(times[number], latest.get(process, 0.0))
     return [line for _, line in sorted(zip(times, lines, strict=True), key=lambda pair: pair[0])]
 
 
@@ -218,7 +230,10 @@ def follow(dsn: str, config: Config, batches: Iterable[Sequence[MsgDetails]]) ->
             writer.sources[source.kind, source.identity] = source
         here = Position("journal", "stories", "stories", str(number), "", batch[-1]["t"])
         committer = Committer(writer, config, Event(), 5.0)
-        run_loop(((False, msg) for msg in batch), lambda p=here: [p], Collector(config), committer)
+        collector = Collector(config)
+        for source in writer.sources.values():
+            collector.resume("", source.state)
+        run_loop(((False, msg) for msg in batch), lambda p=here: [p], collector, committer)
         writer.close()
 
 

@@ -30,11 +30,6 @@ PROGRAMS = ("postfix", "saslpasswd2", "ip", "unshare", "openssl", "journalctl")
 TABLES = ("delivery_from", "delivery_to", "delivery_attempt", "noqueue", "unrecognised",
           "queue_event", "source")  # fmt: skip
 # What later work brings; strict, so that it is noticed when it has.
-NOT_YET = {
-    "access_hold": "MAPPING 6: a verdict that comes before the queue id",
-    "access_discard": "MAPPING 6: a verdict that comes before the queue id",
-    "access_redirect": "MAPPING 6: a verdict that comes before the queue id",
-}
 STEPS = [step.__name__ for step in (*TOGETHER, *ALONE)]
 
 pytestmark = [
@@ -109,13 +104,7 @@ def test_the_traffic_went_as_planned(outcome: Outcome) -> None:
     outcome.service.check()
 
 
-@pytest.mark.parametrize(
-    "step",
-    [
-        pytest.param(s, marks=[pytest.mark.xfail(reason=NOT_YET[s])] if s in NOT_YET else [])
-        for s in STEPS
-    ],
-)
+@pytest.mark.parametrize("step", STEPS)
 def test_rows_are_as_foretold(outcome: Outcome, step: str) -> None:
     """What a step foretells about its mails, their recipients and verdicts is in the tables."""
     wrong = []

@@ -103,7 +103,7 @@ def test_files_without_fractions(group: list[Story], dsn: str, tmp_path: Path) -
 def test_shuffled_files(group: list[Story], seed: int, dsn: str, tmp_path: Path) -> None:
     """Lines that changed places by up to a second give the same rows."""
     rng = Random(seed)
-    logs = [shuffled(log, rng) for log in files_of(group)]
+    logs = [shuffled(log, rng, group) for log in files_of(group)]
     load_files(dsn, configured(group), logs, tmp_path)
     assert_told(dsn, group)
 
@@ -113,7 +113,9 @@ def test_shuffled_files(group: list[Story], seed: int, dsn: str, tmp_path: Path)
 def test_cut_anywhere(group: list[Story], seed: int, dsn: str, tmp_path: Path) -> None:
     """A log cut into two files at any line gives the same rows, the second file loaded first."""
     rng = Random(seed)
-    halves = [story.cut(rng.randint(0, len(story.lines))) for story in group]
+    halves = [
+        story.cut(0 if story.sessions else rng.randint(0, len(story.lines))) for story in group
+    ]
     first, second = ([line for half in halves for line in half[part]] for part in (0, 1))
     load_files(dsn, configured(group), [in_order(second), in_order(first)], tmp_path)
     assert_told(dsn, group, stories.on_any_day)
@@ -177,7 +179,7 @@ def test_small_batches(group: list[Story], size: int, dsn: str, tmp_path: Path) 
 @pytest.mark.parametrize("seed", range(6))
 def test_small_shuffled_batches(group: list[Story], seed: int, dsn: str, tmp_path: Path) -> None:
     """The same with lines that changed places by up to a second."""
-    lines = shuffled((line for story in group for line in story.lines), Random(seed))
+    lines = shuffled((line for story in group for line in story.lines), Random(seed), group)
     found = told(group, messages(lines, tmp_path))
     follow(dsn, configured(group), in_batches(found, seed % 3 + 1))
     assert_told(dsn, group)

@@ -1,2 +1,2 @@
 -- All sources of a kind.
-SELECT id, kind, identity, name, position, digest, t FROM source WHERE kind = %(kind)s ORDER BY id
+SELECT id, kind, identity, name, position, digest, t, state FROM source WHERE kind = %(kind)s ORDER BY id

@@ -15,7 +15,8 @@ def access_hold(w: World) -> None:
     w.expect(
         mail,
         [to_maildir("alice", orig_to="legal@example.com")],
-        held_at=SET, released_at=SET, hold_reason="kept for the lawyers",
+        held_at=SET, released_at=SET, verdict="hold", verdict_inferred=True,
+        hold_reason="<legal@example.com>: Recipient address kept for the lawyers",
     )  # fmt: skip
 
 
@@ -182,7 +183,13 @@ def proxied(w: World) -> None:
     w.end(client)
     w.expect_row(
         {"queue_id": mail.queue_id},
-        {"sender": mail.sender, "message_id": mail.message_id, "accepted": True},
+        {
+            "client_address": client.address,
+            "client_name": client.name,
+            "sender": mail.sender,
+            "message_id": mail.message_id,
+            "accepted": True,
+        },
         [to_maildir(w.user(0))],
     )
     client = w.client(port=2526)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import smtplib
 import ssl
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import hosts
 
@@ -68,6 +68,17 @@ class Client:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self.smtp.starttls(context=context)
+
+    def tls(self) -> dict[str, Any]:
+        """What the client knows of its TLS session, as columns."""
+        assert isinstance(self.smtp.sock, ssl.SSLSocket)
+        cipher, _, bits = self.smtp.sock.cipher() or (None, None, None)
+        return {
+            "encryption_protocol": self.smtp.sock.version(),
+            "encryption_cipher": cipher,
+            "encryption_keysize": bits,
+            "tls_trust": "Anonymous",
+        }
 
     def login(self, user: str, password: str) -> Reply:
         """AUTH PLAIN; a refusal is no verdict on a mail."""

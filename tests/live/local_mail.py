@@ -105,12 +105,13 @@ def submitted(w: World) -> None:
     client.hello("laptop.example.com")
     client.login(user, PASSWORD)
     to = w.outsider("dora", "example.org")
+    tls = client.tls()
     mail = w.send(to, w.address(1), sender=user, client=client)
     w.end(client)
     w.expect(
         mail,
         [sent(to, "smtp", SET), to_maildir(w.user(1))],
-        sasl_method="PLAIN", sasl_username=user, service="submission", is_submission=True,
+        sasl_method="PLAIN", sasl_username=user, service="submission", is_submission=True, **tls,
     )  # fmt: skip
 
 
