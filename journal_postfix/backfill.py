@@ -17,6 +17,7 @@ from threading import Event
 from journal_postfix.collect import Collector, Debug
 from journal_postfix.commit import Committer
 from journal_postfix.config import Config
+from journal_postfix.database import ConnectionFailed
 from journal_postfix.join import join_halves
 from journal_postfix.logfile import LogFile, iter_logfile_messages
 from journal_postfix.messages import InputError, MsgDetails
@@ -65,7 +66,8 @@ def backfill(
     Raises InputError; what was committed until then stays, and the next call goes on there.
     """
     stop = stop or Event()
-    ready_dsn(config)
+    if not _is_ready(config, stop):
+        return []
     if jobs > 1 and len(paths) > 1:
         context = get_context("spawn")
         with ProcessPoolExecutor(min(jobs, len(paths)), mp_context=context) as pool:
@@ -76,6 +78,20 @@ def backfill(
     if not stop.is_set():
         _join(config)
     return loaded
+
+
+def _is_ready(config: Config, stop: Event) -> bool:
+    """Wait for a server that is just starting; one that is not there is told at once."""
+
+    def ready() -> None:
+        try:
+            ready_dsn(config)
+        except ConnectionFailed as error:
+            if not error.soon:
+                raise InputError(str(error)) from None
+            raise
+
+    return Committer(Writer(""), config, stop, PATIENCE).attempt(ready)
 
 
 def _join(config: Config) -> None:
@@ -99,7 +115,13 @@ def _load_one(
         committer = Committer(writer, config, stop, PATIENCE)
         logfile = LogFile(path)
         collector = Collector(config, debug)
-        loaded = Loaded(path, known=_resume(writer, logfile, collector))
+        loaded = Loaded(path)
+
+        def resume() -> None:
+            loaded.known = _resume(writer, logfile, collector)
+
+        if not committer.attempt(resume):
+            return loaded
         messages = iter_logfile_messages(logfile, options.year, options.timezone)
         damage: list[InputError] = []
         watched = _watched(messages, logfile, progress, stop, damage)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 import psycopg2.errorcodes
@@ -39,15 +39,32 @@ WRITER_SETTINGS = {
 READER_SETTINGS = {"jit": "off", "timezone": "UTC", "default_transaction_read_only": "on"}
 PLAIN_SETTINGS = {"jit": "off", "timezone": "UTC"}
 
-#: What a failed connection says, and what the user is told. First match wins.
+
+class _Told(NamedTuple):
+    """What a failed connection says, what that means, and what the user is told."""
+
+    pattern: str
+    fatal: bool
+    soon: bool
+    sentence: str
+
+
+#: First match wins; the words of a server in another language match the last.
 _TOLD = (
-    (r"password authentication failed|no password supplied|authentication failed",
-     "the database refuses the login: wrong user or password in the DSN ({0})"),
-    (r"database \".*\" does not exist", "the database of the DSN does not exist ({0})"),
-    (r"role \".*\" does not exist", "the user of the DSN does not exist ({0})"),
-    (r"could not translate host name", "the database's host name cannot be resolved ({0})"),
-    (r"invalid (?:dsn|connection option|URI)|missing \"=\"", "the DSN is not valid ({0})"),
-    (r"", "the database cannot be reached ({0})"),
+    _Told(r"password authentication failed|no password supplied|authentication failed", True, False,
+          "the database refuses the login: wrong user or password in the DSN ({0})"),
+    _Told(r"database \".*\" does not exist", True, False,
+          "the database of the DSN does not exist ({0})"),
+    _Told(r"role \".*\" does not exist", True, False,
+          "the user of the DSN does not exist ({0})"),
+    _Told(r"could not translate host name", True, False,
+          "the database's host name cannot be resolved ({0})"),
+    _Told(r"invalid (?:dsn|connection option|URI)|missing \"=\"", True, False,
+          "the DSN is not valid ({0})"),
+    _Told(r"is starting up|is shutting down|in recovery mode|not (?:yet |currently )?accepting"
+          r"|too many (?:clients|connections)|connection slots are reserved", False, True,
+          "the database does not take connections yet ({0})"),
+    _Told(r"", False, False, "the database cannot be reached ({0})"),
 )  # fmt: skip
 
 
@@ -61,20 +78,25 @@ SQL = _read_sql()
 
 
 class ConnectionFailed(InputError):
-    """The database cannot be used now; it may be later. `fatal`: not without a change."""
+    """The database cannot be used now.
 
-    def __init__(self, sentence: str, *, fatal: bool) -> None:
+    `fatal`: nor later, without a change. `soon`: its server is there, and busy with itself.
+    """
+
+    def __init__(self, sentence: str, *, fatal: bool, soon: bool) -> None:
         super().__init__(sentence)
         self.fatal = fatal
+        self.soon = soon
 
 
 def explain(error: psycopg2.Error) -> ConnectionFailed:
     """What a failed connection means, in one sentence without secrets."""
     words = " ".join(str(error).split())
     words = re.sub(r"password=\S+", "password=***", words)
-    for pattern, told in _TOLD:
-        if re.search(pattern, words):
-            return ConnectionFailed(told.format(words), fatal=pattern != "")
+    for told in _TOLD:
+        if re.search(told.pattern, words):
+            sentence = told.sentence.format(words)
+            return ConnectionFailed(sentence, fatal=told.fatal, soon=told.soon)
     raise AssertionError("the last pattern matches everything")
 
 

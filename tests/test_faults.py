@@ -1,0 +1,150 @@
+"""The database is harmed while we write: still exactly the true rows.
+
+The short form runs with the other tests; `script/faults` runs the long one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import psycopg2
+import pytest
+
+import faults
+from faults import FAULTS, Load, Server
+from generate import Log
+from test_known_truth import FILES, assert_true, configured, journals, run, written
+
+LOG = Log(lines=30_000, hosts=2, seed=31, shuffle=1.0)
+SMALL = {"max_messages_per_commit": 300}
+ROUNDS = range(1, -(-FAULTS // 30) + 1)
+HARMS = 10  # in each round; each kind of fault comes about twice
+
+
+@pytest.fixture(name="server")
+def _server() -> Iterator[Server]:
+    with faults.open_server() as server:
+        yield server
+
+
+@pytest.mark.parametrize("seed", ROUNDS)
+def test_backfill_while_the_database_is_harmed(server: Server, seed: int, tmp_path: Path) -> None:
+    """Crashed, stopped, cut off, closed, cancelled, deadlocked: a backfill ends with the true rows."""
+    log = written(tmp_path / "split", LOG._replace(seed=30 + seed), "traditional", split=True)
+    load = Load([*configured(tmp_path, server.dsn, **SMALL), "backfill", *FILES, *log.files])
+    done = faults.harm(server, load, Random(seed), LOG.lines, HARMS)
+    said = load.end()
+    assert len(done) > HARMS / 2, done
+    assert "trying again" in said
+    assert_true(server.dsn, log.rows)
+
+
+@pytest.mark.parametrize("seed", ROUNDS)
+def test_run_while_the_database_is_harmed(server: Server, seed: int, tmp_path: Path) -> None:
+    """The same with the service that catches up with two machines' journals."""
+    log = written(tmp_path / "export", LOG._replace(seed=60 + seed), "export", split=True)
+    folder = journals(tmp_path / "journal", log.files)
+    program = configured(tmp_path, server.dsn, journal={"directory": str(folder)}, **SMALL)
+    load = Load([*program, "run", "--once"])
+    done = faults.harm(server, load, Random(seed), LOG.lines, HARMS)
+    load.end()
+    assert len(done) > HARMS / 2, done
+    assert_true(server.dsn, log.rows)
+
+
+def test_two_hosts_write_at_once(dsn: str, tmp_path: Path) -> None:
+    """Services of two hosts, each with its own journal, fill one database side by side."""
+    log = written(tmp_path / "export", LOG, "export", split=True)
+    loads = []
+    for number, file in enumerate(log.files):
+        (home := tmp_path / f"host{number}").mkdir()
+        folder = journals(home / "journal", [file])
+        program = configured(home, dsn, journal={"directory": str(folder)}, **SMALL)
+        loads.append(Load([*program, "run", "--once"]))
+    for load in loads:
+        load.end()
+    assert_true(dsn, log.rows)
+
+
+def test_two_services_on_one_journal(dsn: str, tmp_path: Path) -> None:
+    """The second says in one sentence who reads the journal, and exits with 1."""
+    log = written(tmp_path / "export", Log(lines=1000, hosts=1, seed=4), "export", split=True)
+    folder = journals(tmp_path / "journal", log.files)
+    program = configured(tmp_path, dsn, journal={"directory": str(folder)})
+    run(*program, "run", "--once")
+    first = Load([*program, "run"])
+    try:
+        _wait_for_reader(dsn)
+        second = subprocess.run(
+            [*program, "run"], check=False, capture_output=True, text=True, timeout=60
+        )
+    finally:
+        first.process.terminate()
+    first.end()
+    assert second.returncode == 1
+    (sentence,) = [line for line in second.stderr.splitlines() if "INFO" not in line]
+    assert "is being read by another journal-postfix (PostgreSQL session" in sentence
+    assert_true(dsn, log.rows)
+
+
+def _wait_for_reader(dsn: str) -> None:
+    """Wait until a service holds its journal."""
+    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        for _ in range(500):
+            cursor.execute(query)
+            if cursor.fetchone() != (0,):
+                return
+            time.sleep(0.02)
+    raise AssertionError("nobody reads the journal")
+
+
+# --- disk full ------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="small_disk")
+def _small_disk(server: Server) -> Iterator[Path]:
+    """A disk of 64 MB that the server's user owns."""
+    folder = server.data_dir.parent / "small"
+    folder.mkdir()
+    (pgdata,) = server.data_dir.glob("pg*")
+    owner = pgdata.stat()
+    options = f"size=64m,uid={owner.st_uid},gid={owner.st_gid},mode=700"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.live
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+def test_disk_full(server: Server, small_disk: Path, tmp_path: Path) -> None:
+    """A load waits while PostgreSQL's disk is full; with room again it ends with the true rows."""
+    log = written(tmp_path / "split", LOG, "iso", split=False)
+    server.execute(
+        f"DROP DATABASE {faults.DATABASE}",
+        f"CREATE TABLESPACE small LOCATION '{small_disk}'",
+        f"CREATE DATABASE {faults.DATABASE} TABLESPACE small",
+    )
+    server.set_up()
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 6_000_000))
+    load = Load([*configured(tmp_path, server.dsn, **SMALL), "backfill", *log.files])
+    for _ in range(3000):
+        if load.is_over() or any("53100" in line for line in load.said):
+            break
+        time.sleep(0.02)
+    stuck = server.ask("SELECT coalesce(sum(lines), 0) FROM source")
+    assert not load.is_over(), load.said
+    assert 0 < stuck < LOG.lines
+    ballast.unlink()
+    said = load.end()
+    assert "trying again" in said
+    assert_true(server.dsn, log.rows)
+    server.execute(f"DROP DATABASE {faults.DATABASE}", "DROP TABLESPACE small")
