@@ -114,7 +114,7 @@ def keys_of(items: Iterable[Item]) -> set[Key]:
 def merge_batch(
     items: Iterable[Item], stored: dict[Key, list[Mail]], rules: MailRules | None = None
 ) -> Merged:
-    """Merge the items into the mails already stored (by key, oldest first) and into new ones."""
+    """Merge the items into the mails already stored (by key, as they were stored) and into new ones."""
     mails = stored
     noqueue: list[Row] = []
     for item in births_first(items):
@@ -164,24 +164,25 @@ def _merge_item(item: Item, mails: dict[Key, list[Mail]], noqueue: list[Row]) ->
 
 def _merge_mail(item: Item, columns: Row, mails: dict[Key, list[Mail]]) -> Mail | None:
     key = (item.mta, columns["queue_id"])
-    fact = Fact(item.t, item.action, item.syslog_name, item.daemon, columns)
+    fact = Fact(item.t, item.action, item.syslog_name, item.daemon, columns, item.machine)
     group = mails.setdefault(key, [])
     if columns is not item.delivery:  # the line begins no mail of this id, it only names it
         fact = fact._replace(action="named")
     mail = merge.find_mail(group, fact)
     if "next_queue_id" in columns and columns["table"] == "from":
-        mail = mail or (group[-1] if group else None)  # a requeued mail ended when it was named
+        # a requeued mail ended when it was named
+        mail = mail or max(group, key=lambda one: one.row["t_i"], default=None)
         if mail is None:
             return None
     elif mail is None:
         if fact.action in merge.NAMES_ONLY:
             return None
         mail = _begin(key, group, fact)
-    mail.machine = item.machine
     if columns["table"] == "to":
         apply_record(mail, fact)
     else:
         merge.apply(mail, fact)
+    mail.hear(fact)
     if "notification_for" in columns:
         about = mails.get((item.mta, columns["notification_for"]), [])
         mail.about = merge.find_mail(about, fact._replace(action="named"))
@@ -191,8 +192,9 @@ def _merge_mail(item: Item, columns: Row, mails: dict[Key, list[Mail]]) -> Mail 
 def _begin(key: Key, group: list[Mail], fact: Fact) -> Mail:
     row = {"mta": key[0], "queue_id": key[1], "t_i": fact.t, "t_f": fact.t, "origin": "unknown"}
     mail = Mail(row)
+    mail.machine = fact.machine
     if merge.BEGINS.get(fact.action):
-        merge.supersede(group, fact.t)
+        merge.supersede(group, fact)
     group.append(mail)
     return mail
 

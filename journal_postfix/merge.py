@@ -41,21 +41,30 @@ _REFUSAL = ("protocol_state", "reply_code", "dsn", "reason")
 
 
 class Fact(NamedTuple):
-    """One line's word about a mail: when, which statement, by whom, table and columns."""
+    """One line's word about a mail: when, which statement, by whom, table, columns, which source."""
 
     t: datetime
     action: str
     syslog_name: str
     daemon: str
     columns: Row
+    machine: str = ""
+
+    def is_behind(self, mail: Mail) -> bool:
+        """The line stands in the source that spoke of the mail last: its order decides."""
+        return self.machine == mail.machine
+
+    def is_set_back(self, mail: Mail) -> bool:
+        """The clock was set back since the mail's latest line: the line is later all the same."""
+        return self.is_behind(mail) and mail.latest is not None and self.t < mail.latest - SHUFFLE
 
 
 class Mail:
     """One mail while a batch is merged: its row, its recipients, what is new about them."""
 
     __slots__ = (
-        "about", "attempts", "born", "changed", "instance_rank", "machine", "new", "receiver",
-        "row", "superseded_at", "tos",
+        "about", "attempts", "born", "changed", "instance_rank", "latest", "machine", "new",
+        "receiver", "row", "superseded_at", "tos",
     )  # fmt: skip
 
     def __init__(self, row: Row, born: int = UNSEEN, *, new: bool = True) -> None:
@@ -68,8 +77,15 @@ class Mail:
         self.receiver: str | None = None
         self.instance_rank = 0
         self.about: Mail | None = None  # the mail this notice is about
-        self.machine = ""  # whose line spoke of it last
+        self.machine = ""  # which source spoke of it last
+        self.latest: datetime | None = None  # the latest time that source said
         self.superseded_at: datetime | None = None  # when its queue id began another mail
+
+    def hear(self, fact: Fact) -> None:
+        """Note which source spoke of it, and the latest time it said."""
+        if self.latest is None or not fact.is_behind(self) or fact.t > self.latest:
+            self.latest = fact.t
+        self.machine = fact.machine
 
     def ended_at(self) -> datetime | None:
         """When its queue file was gone, as logged or because another mail got its id."""
@@ -97,16 +113,12 @@ class Mail:
 def find_mail(mails: list[Mail], fact: Fact) -> Mail | None:
     """The mail a fact belongs to, out of those of one host and queue id; None: it begins one."""
     t = fact.t
-    current = None
-    for mail in mails:
-        begun = mail.row["t_i"] <= t + SHUFFLE
-        if begun and (current is None or mail.row["t_i"] >= current.row["t_i"]):
-            current = mail
+    current = _begun_last(mails, fact)
     if current is None:
         return None
     born = BEGINS.get(fact.action, UNSEEN)
     if born == RECEIVED:
-        return current if _first_half_of(current, t) else None
+        return current if _first_half_of(current, fact) else None
     if born:
         known = current.row.get("message_id" if born == MESSAGE_ID else "notification_for")
         if born == NOTICE and current.born == RECEIVED:
@@ -116,22 +128,39 @@ def find_mail(mails: list[Mail], fact: Fact) -> Mail | None:
     return None if current.is_given_up(t) else current
 
 
-def _first_half_of(mail: Mail, t: datetime) -> bool:
-    """The mail's beginning was not seen yet, and all its lines may stand behind one at t."""
-    return mail.born in (UNSEEN, MESSAGE_ID) and t <= mail.row["t_i"] + SHUFFLE
+def _begun_last(mails: list[Mail], fact: Fact) -> Mail | None:
+    """The mail that began last before the fact; `mails` of one source are in its order.
+
+    Within a source its order decides: what it told before has begun, though its clock was set back.
+    """
+    current, began, later = None, -1, -1
+    for number, mail in enumerate(mails):
+        if mail.row["t_i"] > fact.t + SHUFFLE:
+            later = number if fact.is_behind(mail) else later
+        elif current is None or mail.row["t_i"] >= current.row["t_i"]:
+            current, began = mail, number
+    return mails[later] if later > began else current
 
 
-def supersede(mails: Iterable[Mail], t: datetime) -> None:
-    """End the open mails whose queue id a new mail got at t: their queue files are gone.
+def _first_half_of(mail: Mail, fact: Fact) -> bool:
+    """The mail's beginning was not seen yet, and all its lines may stand behind this one."""
+    begun: datetime = mail.row["t_i"]
+    if mail.born not in (UNSEEN, MESSAGE_ID) or fact.t > begun + SHUFFLE:
+        return False
+    return not (fact.is_behind(mail) and fact.t < begun - SHUFFLE)
+
+
+def supersede(mails: Iterable[Mail], fact: Fact) -> None:
+    """End the open mails whose queue id a line gives to a new mail: their queue files are gone.
 
     Of those that were in the queue that is worth telling: they vanished.
     """
     for mail in mails:
         row = mail.row
-        if mail.ended_at() is None and row["t_f"] <= t:
-            mail.superseded_at, mail.changed = t, True
+        if mail.ended_at() is None and (fact.is_behind(mail) or row["t_f"] <= fact.t):
+            mail.superseded_at, mail.changed = fact.t, True
             if row.get("queued_at") or row.get("held_at"):
-                row["removed_at"], row["removed_by"] = t, "vanished"
+                row["removed_at"], row["removed_by"] = fact.t, "vanished"
 
 
 # --- columns of delivery_from ---------------------------------------------------------------
@@ -234,9 +263,10 @@ def _merge_removal(row: Row, columns: Row) -> None:
         row["removed_at"], row["removed_by"] = columns["removed_at"], columns["removed_by"]
 
 
-def _merge_hold(row: Row, columns: Row) -> None:
+def _merge_hold(row: Row, columns: Row, *, set_back: bool) -> None:
     held_at, known = columns["held_at"], row.get("held_at")
-    if known is None or held_at > known or (held_at == known and "hold_reason" in columns):
+    later = known is None or set_back or held_at > known
+    if later or (held_at == known and "hold_reason" in columns):
         row["held_at"] = held_at
         row["hold_reason"] = columns.get("hold_reason")
 
@@ -275,7 +305,6 @@ def merge_instance(mail: Mail, fact: Fact) -> None:
 #: Columns that are merged together, by the one that shows that they are there.
 _MERGE_TOGETHER: tuple[tuple[str, Callable[[Row, Row], None]], ...] = (
     ("removed_at", _merge_removal),
-    ("held_at", _merge_hold),
     ("verdict", _merge_verdict),
 )
 
@@ -287,10 +316,13 @@ def apply(mail: Mail, fact: Fact) -> None:
     born = BEGINS.get(fact.action, UNSEEN)
     mail.born = max(mail.born, born)
     merge_instance(mail, fact)
+    set_back = fact.is_set_back(mail)
     keep_min(row, "t_i", fact.t)
     keep_max(row, "t_f", fact.t)
     if "sender" in columns:
         _merge_sender(row, fact)
+    if "held_at" in columns:
+        _merge_hold(row, columns, set_back=set_back)
     for sign, merge_them in _MERGE_TOGETHER:
         if sign in columns:
             merge_them(row, columns)

@@ -41,22 +41,22 @@ def _is_skip(record: Row) -> bool:
     return record["status"] == "deferred" and record["daemon"] in NOT_TRYING
 
 
-def _replaces(record: Row, row: Row) -> bool:
+def _replaces(record: Row, row: Row, *, later: bool) -> bool:
     """The record's status holds from now on; otherwise the row's goes on."""
     if not row["attempts"] or _is_skip(record):
-        return not row["attempts"] and (
-            not _is_skip(record) or record["t_status"] >= row["t_status"]
-        )
+        return not row["attempts"] and (not _is_skip(record) or later)
     before = record.get("delay_before_qmgr")
     if before is not None and before == row.get("delay_before_qmgr"):  # the same pass
         rank, known = (STATUS_RANK.get(one["status"], 2) for one in (record, row))
-        return rank > known or (rank == known and record["t_status"] >= row["t_status"])
-    return bool(record["t_status"] >= row["t_status"])
+        return rank > known or (rank == known and later)
+    return later
 
 
-def _keep_history(mail: Mail, row: Row, loser: Row, winner: Row) -> None:
+def _keep_loser(mail: Mail, row: Row, record: Row, *, replaces: bool, set_back: bool) -> None:
     """The record that loses becomes history, unless nothing was tried and it is the later one."""
-    if not _is_skip(loser) or loser["t_status"] <= winner["t_status"]:
+    loser, winner = (row, record) if replaces else (record, row)
+    later = not replaces if set_back else loser["t_status"] > winner["t_status"]
+    if not (_is_skip(loser) and later):
         mail.attempts.append((row, _history(loser)))
 
 
@@ -71,6 +71,7 @@ def apply_record(mail: Mail, fact: Fact) -> Row:
     The record also says of its mail that it was in the queue, and of a probe that it is one.
     """
     columns = fact.columns
+    set_back = fact.is_set_back(mail)
     keep_min(mail.row, "t_i", fact.t)
     keep_max(mail.row, "t_f", fact.t)
     merge_instance(mail, fact)
@@ -86,7 +87,7 @@ def apply_record(mail: Mail, fact: Fact) -> Row:
     if row is None:
         row = mail.tos[key] = _new_recipient(columns, fact.t)
     _count(row, record, fact.t)
-    if "status" not in row or _replaces_and_keeps(mail, row, record):
+    if "status" not in row or _replaces_and_keeps(mail, row, record, set_back=set_back):
         for name in STATUS_COLUMNS:
             row[name] = record.get(name)
         row["attempts"] += not _is_skip(record)
@@ -106,10 +107,10 @@ def _count(row: Row, record: Row, t: datetime) -> None:
     row["copies"] += record["status"] == "sent"
 
 
-def _replaces_and_keeps(mail: Mail, row: Row, record: Row) -> bool:
+def _replaces_and_keeps(mail: Mail, row: Row, record: Row, *, set_back: bool) -> bool:
     """Whether the record replaces the row's; the one of the two that loses becomes history."""
-    replaces = _replaces(record, row)
-    _keep_history(mail, row, *((row, record) if replaces else (record, row)))
+    replaces = _replaces(record, row, later=set_back or record["t_status"] >= row["t_status"])
+    _keep_loser(mail, row, record, replaces=replaces, set_back=set_back)
     if not replaces and not _is_skip(record):
         row["attempts"] += 1
     return replaces
@@ -151,8 +152,8 @@ def _join_recipients(mail: Mail, row: Row, other: Row) -> None:
             not row["attempts"] and other["t_status"] >= row["t_status"]
         )
     else:
-        replaces = _replaces(other, row)
-    _keep_history(mail, row, *((row, other) if replaces else (other, row)))
+        replaces = _replaces(other, row, later=other["t_status"] >= row["t_status"])
+    _keep_loser(mail, row, other, replaces=replaces, set_back=False)
     if replaces:
         row.update({name: other[name] for name in STATUS_COLUMNS})
     for name in ("attempts", "skipped", "copies"):

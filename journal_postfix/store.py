@@ -28,6 +28,7 @@ _INET = {
     "delivery_to": "relay_address",
     "noqueue": "client_address",
 }
+_ELSEWHERE = "elsewhere"  # no machine's identity
 _TABLES = ("delivery_from", "delivery_to", "delivery_attempt", "noqueue", "open_mail")
 
 
@@ -87,8 +88,11 @@ def copy_rows(
 # --- one batch ------------------------------------------------------------------------------
 
 
-def _load(cursor: Cursor, keys: set[Key]) -> dict[Key, list[Mail]]:
-    """The stored mails that the keys may mean, by key, oldest first."""
+def _load(cursor: Cursor, keys: set[Key], machines: Mapping[int, str]) -> dict[Key, list[Mail]]:
+    """The stored mails that the keys may mean, by key, as they were stored.
+
+    `machines` are those of the sources at hand; what another source spoke of last has none.
+    """
     rows = [{"mta": mta, "queue_id": queue_id} for mta, queue_id in sorted(keys)]
     if not rows:
         return {}
@@ -97,7 +101,9 @@ def _load(cursor: Cursor, keys: set[Key]) -> dict[Key, list[Mail]]:
     found: dict[Key, list[Mail]] = {}
     by_id: dict[int, Mail] = {}
     for row in dicts(cursor):
+        machine, latest = machines.get(row.pop("source_id"), _ELSEWHERE), row.pop("latest")
         mail = stored_mail({k: v for k, v in row.items() if v is not None})
+        mail.machine, mail.latest = machine, latest
         found.setdefault((row["mta"], row["queue_id"]), []).append(mail)
         by_id[row["id"]] = mail
     if by_id:
@@ -170,8 +176,9 @@ def _without_old(merged: Merged, horizon: Horizon) -> tuple[Merged, int]:
 def _open_rows(merged: Merged, source_ids: Mapping[str, int]) -> list[Row]:
     return [
         {
-            **{name: mail.row[name] for name in ("mta", "queue_id", "day", "id", "t_f")},
-            "source_id": source_ids[mail.machine],
+            **{name: mail.row[name] for name in ("mta", "queue_id", "day", "id")},
+            "t_f": mail.latest or mail.row["t_f"],
+            "source_id": source_ids.get(mail.machine, source_ids[""]),
             "born": mail.born,
             "ended_at": mail.ended_at(),
         }
@@ -234,7 +241,8 @@ def store_deliveries(
     `source_ids` gives the source of each machine ('' where there is but one source). Gives the
     number of rows that were left out because retention would delete them at once. Raises the driver's error; the caller owns the transaction.
     """
-    merged = merge_batch(items, _load(cursor, keys_of(items)), options.rules)
+    machines = {source_ids[name]: name for name in {item.machine for item in items}}
+    merged = merge_batch(items, _load(cursor, keys_of(items), machines), options.rules)
     merged, old = _without_old(merged, horizon)
     _number(cursor, merged)
     days: dict[str, set[date]] = {

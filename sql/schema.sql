@@ -496,7 +496,7 @@ COMMENT ON COLUMN open_mail.source_id IS
 COMMENT ON COLUMN open_mail.born IS
     'How its beginning was seen: 0 not, 1 message-id, 2 notice, 3 client or uid.';
 COMMENT ON COLUMN open_mail.t_f IS
-    'Latest moment known.';
+    'Latest time that this source said of it.';
 COMMENT ON COLUMN open_mail.ended_at IS
     'When the queue file went away.';
 

@@ -208,14 +208,32 @@ def test_any_batches(lines: list[Line], cuts: set[int]) -> None:
 @given(lines=mails(), seed=st.integers(0, 2**32))
 @settings(deadline=None)
 def test_records_in_any_order_at_all(lines: list[Line], seed: int) -> None:
-    """First and last time, maxima, sums and the latest status do not ask for any order."""
+    """Of sources of their own, lines leave the same first and last time, maxima, sums and status."""
     begin = [line for line in lines if line[0] < 0.4] or BIRTHS["smtp"]
     queued = [line for line in lines if "delay=" in line[2] or "active" in line[2]]
     late = list(queued)
     Random(seed).shuffle(late)
     right, _, _ = stored(begin + queued, set())
-    rows, _, _ = stored(begin + late, set())
+    apart = [one._replace(machine=str(n)) for n, one in enumerate(items(begin + late))]
+    tables = Tables()
+    tables.store(apart)
+    rows, _, _ = tables.told()
     assert rows == right
+
+
+@pytest.mark.parametrize("back", [60, 3600])
+def test_clock_set_back_within_a_mail(back: int) -> None:
+    """What a source says later is later, though its clock was set back meanwhile."""
+    passes = [
+        record(10.0 + number, number, number, status, "smtp", "bob")
+        for number, status in enumerate(("deferred", "sent", "bounced"))
+    ]
+    set_back = [(t - back, *rest) for t, *rest in passes[1:]]
+    lines = [*BIRTHS["smtp"], passes[0], *set_back]
+    tables = Tables()
+    tables.store(items(lines))
+    ((row,),) = (to.values() for to in tables.tos)
+    assert (row["status"], row["attempts"]) == ("bounced", 3)
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,19 @@ def test_small_batches(group: list[Story], size: int, dsn: str, tmp_path: Path) 
     assert_told(dsn, group)
 
 
+@every
+@pytest.mark.parametrize("seed", range(6))
+def test_clock_set_back(group: list[Story], seed: int, dsn: str, tmp_path: Path) -> None:
+    """A clock that is set back in the middle of a log changes times and nothing else."""
+    rng = Random(seed)
+    found = []
+    for story in group:
+        lines = stories.set_back(story.lines, rng.randint(0, len(story.lines)))
+        found += told([story], messages(lines, tmp_path))
+    follow(dsn, configured(group), in_batches(found, (1, 3, 10_000)[seed % 3]))
+    assert_told(dsn, group, stories.at_any_time)
+
+
 @in_any_order
 @pytest.mark.parametrize("seed", range(6))
 def test_small_shuffled_batches(group: list[Story], seed: int, dsn: str, tmp_path: Path) -> None:
