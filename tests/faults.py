@@ -132,7 +132,17 @@ def deadlock(server: Server, rng: Random) -> None:
         connection.rollback()
 
 
-DATABASE_FAULTS: tuple[Callable[[Server, Random], None], ...] = (
+def conflict(server: Server, rng: Random) -> None:
+    """Change what the load is about to change; where it wants more isolation, it must try again."""
+    with closing(psycopg2.connect(server.dsn)) as connection, connection.cursor() as cursor:
+        connection.set_session("READ COMMITTED")
+        cursor.execute("UPDATE source SET updated_at = now()")
+        time.sleep(0.05)
+        connection.commit()
+
+
+Fault = Callable[[Server, Random], None]
+DATABASE_FAULTS: tuple[Fault, ...] = (
     crash, restart, terminate, refuse, cancel, deadlock,
 )  # fmt: skip
 

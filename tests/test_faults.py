@@ -18,7 +18,7 @@ import psycopg2
 import pytest
 
 import faults
-from faults import FAULTS, Load, Server
+from faults import FAULTS, Fault, Load, Server
 from generate import Log
 from test_known_truth import FILES, assert_true, configured, journals, run, written
 
@@ -104,6 +104,33 @@ def _wait_for_reader(dsn: str) -> None:
                 return
             time.sleep(0.02)
     raise AssertionError("nobody reads the journal")
+
+
+@pytest.mark.parametrize(
+    ("fault", "isolation", "sqlstate"),
+    [
+        (faults.deadlock, "read committed", "40P01"),
+        (faults.conflict, "repeatable read", "40001"),
+        (faults.conflict, "serializable", "40001"),
+    ],
+)
+def test_transactions_that_must_be_tried_again(
+    fault: Fault, isolation: str, sqlstate: str, server: Server, tmp_path: Path
+) -> None:
+    """Deadlocks and failed serializations happen, are told by their SQLSTATE, and cost nothing."""
+    server.execute(
+        f"ALTER DATABASE {faults.DATABASE} SET default_transaction_isolation TO '{isolation}'",
+        f"ALTER DATABASE {faults.DATABASE} SET deadlock_timeout TO '50ms'",
+    )
+    log = written(tmp_path / "split", LOG._replace(lines=20_000), "iso", split=False)
+    load = Load([*configured(tmp_path, server.dsn, **SMALL), "backfill", *log.files])
+    for _ in range(100):
+        if load.is_over() or any(sqlstate in line for line in load.said):
+            break
+        fault(server, Random(1))
+    said = load.end()
+    assert f"the database failed ({sqlstate}); trying again" in said
+    assert_true(server.dsn, log.rows)
 
 
 # --- disk full ------------------------------------------------------------------------------
