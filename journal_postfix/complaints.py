@@ -26,19 +26,21 @@ request_too_long smtpd warning: {CLIENT}: request longer than {limit}: {input}
 tls_refused smtpd warning: Refusing STARTTLS request from {CLIENT} for service {service}
 tls_refused smtpd warning: Wrapper-mode request dropped from {CLIENT} for service {service:word}. {text}
 tls_sni smtpd warning: TLS SNI from {CLIENT} is invalid: {sni:any}
+mx_lookup smtpd warning: Unable to look up {kind:word} host {hostname:nonblank} for {class:check_class} {value:any}: {error:colonless}
 etrn smtpd warning: reject: ETRN {domain:lazy}... from {CLIENT}
 etrn smtpd warning: bad ETRN {domain:lazy}... from {CLIENT}
-no_free_space smtpd warning: not enough free space in mail queue: {free_bytes:integer} bytes < {text}
-queue_minfree smtpd warning: queue_minfree({queue_minfree:integer}) should be {text}
-mx_lookup smtpd warning: Unable to look up {kind:word} host {hostname:nonblank} for {text}
+no_free_space smtpd warning: not enough free space in mail queue: {free_bytes:integer} bytes < {factor:decimal}*message size limit
+queue_minfree smtpd warning: queue_minfree({queue_minfree:integer}) should be at least {factor:decimal}*message_size_limit({message_size_limit:integer})
 rbl_lookup smtpd warning: {query:path}: RBL lookup error: {error}
 restriction smtpd warning: unknown smtpd restriction: "{name:quoted}"
 restriction smtpd warning: restriction {_:quote}{name:word}{_:quote} after {_:quote}{earlier:word}{_:quote} is ignored
-restriction smtpd warning: support for restriction "{name:quoted}" {text}
+restriction smtpd warning: support for restriction "{name:quoted}" {what:removal} removed in Postfix {version:version_number}[; instead, specify "{instead:lazy}["]]
+restriction smtpd fatal: in parameter {parameter:words}, specify at least one working instance of: {names:any}
+sasl smtpd warning: {parameter:word} is true, but SASL support is not compiled in
 proxy_filter smtpd warning: connect to proxy filter {endpoint}: {error}
 proxy_filter smtpd warning: lost connection with proxy {endpoint}
 proxy_filter smtpd warning: timeout talking to proxy {endpoint}
-proxy_filter smtpd warning: proxy {endpoint} rejected {text}
+proxy_filter smtpd warning: proxy {endpoint} rejected "{smtp_command:any}": "{reply:lazy}["]
 postmaster_notify smtpd warning: postmaster notify: {error}
 submission_refused qmqpd warning: {queue_id|NOQUEUE}: {CLIENT}: {reason}
 # --- postscreen, dnsblog, tlsproxy, verify --------------------------------------------------------
@@ -53,21 +55,27 @@ proxy_trouble tlsproxy warning: deadlock on {stream:words} for {SCREENED}
 verify verify warning: bad address verify table entry: {text}
 verify verify warning: bad recipient status {status} for recipient {recipient:any}
 # --- cleanup, pickup, milters: cleanup/cleanup_map1n.c, milter/milter8.c, pickup/pickup.c -----------
-not_accepted cleanup warning: {queue_id}: {map:word} map lookup problem for {recipient:before_dashes} -- {text}
-not_accepted cleanup warning: {queue_id}: unreasonable {map:word} map {what:map_trouble} for {recipient:before_dashes} -- {text}
+not_accepted cleanup warning: {queue_id}: {map:word} map lookup problem for {recipient:any} -- {text:dashless}
+not_accepted cleanup warning: {queue_id}: unreasonable {map:word} map {what:map_trouble} for {recipient:any} -- {text:dashless}
+queue_file cleanup warning: {queue_id}: write queue file: {error}
+malformed_header cleanup warning: ignoring malformed header: '{content:lazy}[']
 read_timeout cleanup warning: {queue_id}: read timeout on {stream:any}
 spurious_log cleanup warning: {service:word}: removed spurious {queue_id:queue_id} log
 unknown_command cleanup,SMTP warning: unknown command in {map:word} map: {text}
 milter * warning: connect to Milter service {endpoint}: {error}
 milter * warning: milter {endpoint}: can't read {milter_event:word} reply packet header: {error}
 milter * warning: milter {endpoint}: malformed reply: {text}
+milter * warning: milter {endpoint}: unreasonable packet length: {bytes} > {limit}
+milter * warning: milter {endpoint}: protocol version {version} conflict with MTA protocol version {mta_version:nonblank}
 milter * warning: milter {endpoint}: {text}
 create_file * warning: mail_queue_enter: create file {path}: {error}
-clock * warning: file system clock is {seconds} seconds {text}
+clock * warning: file system clock is {seconds} seconds {direction:clock} local clock
 maildrop pickup warning: {queue_id}: message {path:nonblank} has been queued for {days:integer} days
 maildrop pickup warning: {queue_id}: message {path:nonblank} dated {seconds} seconds into the future
 maildrop pickup warning: {path}: error writing {queue_id:queue_id}: {reason}
 maildrop pickup warning: {queue_id}: uid={uid}: {text}
+maildrop pickup,postdrop warning: uid={uid}: unexpected or malformed record type {record_type:integer}
+maildrop pickup,postdrop warning: uid={uid}: ignoring attribute record: {name:word}={value:any}
 maildrop pickup,postdrop warning: uid={uid}: {text}
 maildrop postdrop fatal: uid={uid}: {text}
 # --- qmgr/qmgr_active.c, qmgr_transport.c, qmgr_message.c -------------------------------------------
@@ -79,7 +87,7 @@ transport QMGR fatal: timeout connecting to transport: {transport:nonblank}
 transport QMGR fatal: {queue_id}: timeout receiving delivery status from transport: {transport:nonblank}
 clogged QMGR warning: mail for {nexthop:nonblank} is using up {count} of {total} active queue entries
 clogged QMGR warning: you may need to increase the main.cf {parameter:word} from {value:integer}
-queue_file QMGR warning: qmgr_move: ignored: queue {queue} id {text}
+queue_file QMGR warning: qmgr_move: ignored: queue {queue} id {name:any}
 queue_file QMGR warning: open {queue} {queue_id:queue_id}: {error}
 rcpt_mismatch QMGR warning: {queue_id}: rcpt count mismatch ({count})
 # --- smtp, lmtp -----------------------------------------------------------------------------------------
@@ -102,30 +110,36 @@ bind SMTP warning: smtp_connect_addr: bind {address:path}: {error}
 service_failed SMTP,DELIVERS warning: {queue_id}: {service:word} service failure
 # --- local, virtual, pipe, bounce ---------------------------------------------------------------------
 alias local warning: mailing list "{name:quoted}" needs an "{owner:quoted}" alias
+alias local warning: required alias not found: {name:any}
 alias local warning: alias database loop for {name:any}
 alias local warning: :include: file {path:nonblank} is {text}
 mailbox local,virtual warning: maildir access problem for UID/GID={uid}/{gid:integer}: {error}
 mailbox local,virtual warning: unable to create lock file {path}: {error}
-mailbox virtual warning: recipient {recipient:path}: not found in {map:word}
-mailbox virtual warning: recipient {recipient:path}: bad {what:word} {value:nonblank} in {map:word}
+mailbox virtual warning: recipient {recipient:any}: not found in {map:word}
+mailbox virtual warning: recipient {recipient:any}: bad {what:word} {value:nonblank} in {map:word}
 pipe_flag pipe warning: pipe flag {flag:nonblank} requires {parameter:word} = {value:integer}
-notification_failed bounce warning: {queue_id}: sender notification failed to {recipient:path}[: {reason}]
+notification_failed bounce warning: {queue_id}: sender notification failed to {recipient:any}: {reason:words}
+notification_failed bounce warning: {queue_id}: sender notification failed to {recipient:any}
 notification_failed bounce warning: {queue_id}: postmaster notification failed[: {reason}]
 notification_failed bounce warning: {queue_id}: postmaster notice failed while bouncing to {recipient:any}
+malformed_message_id bounce warning: {queue_id}: malformed Message-ID attribute: {error}
 template bounce warning: {path}: {reason:template_trouble} template
 # --- proxymap, trivial-rewrite, the other servers --------------------------------------------------------
 unapproved proxymap warning: request for unapproved table: "{table:quoted}"
 unapproved proxymap warning: to approve this table for {access:word} access, list proxy:{table} in main.cf:{parameter:word}
-rewrite trivial-rewrite warning: do not list domain {domain} in BOTH {text}
+rewrite trivial-rewrite warning: do not list domain {domain} in BOTH {parameter:word} and {other_parameter:word}
+rewrite trivial-rewrite warning: {map:word} result must contain RFC 3463 status and text: '{value:lazy}[']
 rewrite trivial-rewrite warning: {map:word} lookup of {key:nonblank} returns an empty string result
-rewrite trivial-rewrite warning: resolve_addr: <{recipient:login}>: giving up after {count} iterations
+rewrite trivial-rewrite warning: resolve_addr: <{recipient:any}>: giving up after {count} iterations
 rewrite trivial-rewrite warning: {map:word} lookup failure
-showq showq warning: {queue_id}: duplicate sender address: {sender:before_dashes} -- {text}
+showq showq warning: {queue_id}: duplicate sender address: {sender:any} -- {text:dashless}
+showq showq warning: {queue_id}: malformed size record: {value:lazy} -- using file size instead
 showq showq warning: readdir loop on queue {queue} id {queue_id:queue_id}
 flush flush warning: write fast flush logfile {path}: {error}
 flush flush warning: bad queue id "{value:any}" in fast flush logfile {path:nonblank}
 flush flush warning: flush_one_file: update {path:nonblank} time stamps: {error}
 tlsmgr tlsmgr warning: cannot read from entropy file {path}: {error}
+tlsmgr tlsmgr warning: end-of-input while reading request from {endpoint:colonless}: {error}
 spawn spawn warning: command {path:nonblank} exit status {exit_status}
 spawn spawn warning: command {path:nonblank} killed by signal {signal}
 spawn spawn fatal: unknown user name: {user:any}
@@ -135,6 +149,7 @@ postlogd postlogd warning: failed to receive message with recv: {error}
 service_exit master warning: process {path:nonblank} pid {child_pid} exit status {exit_status}
 service_exit master warning: process {path:nonblank} pid {child_pid} killed by signal {signal}
 service_exit master warning: {path}: bad command startup -- throttling
+service_exit master warning: master_spawn: fork: {error:lazy} -- throttling
 process_limit master warning: service "{service:quoted}" ({endpoint:token}) has reached its process limit "{limit}": {text}
 master_cf master warning: duplicate master.cf entry for service "{service:quoted}" {text}
 master_cf master warning: ignoring {parameter:word} parameter value change
@@ -152,9 +167,11 @@ down postqueue warning: Mail system is down -- accessing queue directly[ ({error
 not_allowed * fatal: User {user:token}({uid}) is not allowed to {text}
 postsuper postsuper warning: invalid mail queue id: {value:any}
 postsuper postsuper warning: bogus file name: {path:any}
-sendmail sendmail fatal: {sender:token}({uid}): {text}
+sendmail sendmail fatal: {sender:lazy}({uid}): unable to execute {command:colonless}: {error}
+sendmail sendmail fatal: {sender:lazy}({uid}): {text}
 sendmail sendmail warning: command "{command:quoted}" exited with status {exit_status}
 sendmail sendmail warning: -f option specified malformed sender: {sender:any}
+postlog postlog fatal: bad severity: "{value:lazy}["]
 unable_to_look_up * warning: unable to look up {path}: {error}
 # --- libraries: tls, xsasl, util/dict*.c, global ------------------------------------------------------------
 haproxy * warning: haproxy read: {error}
@@ -168,16 +185,30 @@ policy_server * warning: problem talking to server {endpoint}: {error}
 service_trouble * warning: problem talking to service {service:path}: {error}
 service_trouble * warning: connect #{attempt:integer} to subsystem {service:path}: {error}
 service_trouble * warning: connect to {service:nonblank} service: {error}
+service_trouble * warning: service not found: {service:any}
+bad_request * warning: unrecognized request: "{request:lazy}", ignored
+bad_request * warning: {function:c_name}: bad or missing request parameter
+bad_request * warning: {function:c_name}: ignoring dsn code "{dsn:quoted}"
+invalid_name * warning: {function:valid}: {reason:colonless}: {name:any}
+dnssec * warning: reason: dnssec_probe '{query:unquoted}' {text}
+configuration * warning: {parameter:word} configuration problem
+memory * fatal: {function:c_name}: insufficient memory for {bytes} bytes: {error}
 table * warning: {table} is unavailable. {reason}
-table * warning: {table} lookup error for "{key:any}
+table * warning: {table} lookup error for "{key:lazy}["]
+table * warning: {function:c_name}: Unable to bind to server {url:nonblank} with dn {bind_dn:any}: {code:integer} ({error:parenthesised})
 table * warning: database {path:nonblank} is older than source file {source:nonblank}
 table * warning: {type:word} map {path:before_comma}, line {line}: {text}
-table * warning: {path:before_comma}, line {line}: overriding earlier entry: {text}
+table * warning: {path:before_comma}, line {line}: overriding earlier entry: {name:word}={value:any}
 table * warning: read TCP map reply from {endpoint}: {error}
 table * warning: connect to {type:word} server {hostname:path}: {error}
 table * error: open database {path}: {error}
 table * error: unsupported dictionary type: {value:any}
 library_version * warning: Postfix library version mis-match: wanted {version_wanted:token}, found {version:token}
+# util/msg*.c, global/*.c: the function that complains, in front of its text
+warning * warning: {function:function}: {text}
+error * error: {function:function}: {text}
+fatal * fatal: {function:function}: {text}
+panic * panic: {function:c_name}: {text}
 # util/msg_output.c: every labelled text has at least a level and a text
 warning * warning: {queue_id|NOQUEUE}: {text}
 warning * warning: {text}

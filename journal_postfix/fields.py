@@ -29,21 +29,34 @@ PATTERNS = {
     "blanks": r" *",
     "broken": r"lost connection|conversation",
     "certificate": r"Anonymous|Untrusted|Trusted|Verified",
-    # up to a > at the end of the line, which a cut line lacks
-    "closed": r".*",
+    "c_name": r"[a-z][a-z0-9_]*+",
+    "clock": r"ahead of|behind",
     "code": r"[2-5]\d\d",
+    "colonless": r"[^:]*",
+    "compat_effect": r'reject|avoid "Relay access denied" error for',
     "command_counts": r"(?: [a-z]+=\d+(?:/\d+)?)*+",
     "compatible": r"using|running with",
+    # smtpd/smtpd_check.h
+    "check_class": (
+        r"(?:Unverified )?Client host|Client certificate|SASL login name|Helo command"
+        r"|(?:Sender|Recipient) address|Etrn command|Data command|End-of-data"
+    ),
     "content_action": (
         r"(?:milter-(?:header|body)-)?(?:reject|warning|info|filter|pass|discard|hold|delay"
         r"|prepend|replace|redirect|bcc|strip)"
     ),
     # the rule's own text: never what a sender's quoted address would leave behind
     "content_text": r'(?:[^"f]++|"(?!@)|f(?!rom=<))*+',
+    # what Postfix says behind an address, which itself may hold dashes
+    "dashless": r"[^-]*",
     "decimal": r"\d{1,15}(?:\.\d{1,9})?",
     "dsn": r"[245]\.\d{1,3}\.\d{1,3}",
     "dump": r"read from|write to",
     "dump_offset": r"[0-9a-f]{4,8}",
+    # of a delivery record: a word that ends a cut line may be a piece of another
+    "ended_status": (
+        r"sent|deferred|bounced|SOFTBOUNCE|deliverable|undeliverable|undeliverable-but-not-cached"
+    ),
     "function": r"[a-z]+(?:_[a-z0-9]+)+(?:\[\d+\])?",
     "greeting": r"greeted me|replied to HELO/EHLO",
     "helo": r'[^<>()\\";@\s]*',
@@ -58,14 +71,14 @@ PATTERNS = {
     "lazy": r".*?",
     "list_end": r"begin|end",
     "listed_login": r"(?:[^,]++|,(?! (?:sasl_sender|orig_queue_id|orig_client)=))*+",
-    "login": r"[^<>]*",
+    "login": r'[^<>"]*',
     "map_trouble": r"nesting|expansion size",
     "master_word": r"master exit time has arrived|====(?:start|end) service entry",
     "milter_action": r"milter-(?:reject|discard|hold)",
     "mime_error": r"mime-error",
     "nonblank": r"\S+",
     "notification": r"(?:sender|postmaster) (?:non-delivery|delay|delivery status)",
-    "origin": r"local|[^\s\[\]<>(),;]+\[(?:[0-9A-Fa-f:.]+|unknown)\](?::\d+)?",
+    "origin": r"local|unknown|[^\s\[\]<>(),;]+\[(?:[0-9A-Fa-f:.]+|unknown)\](?::\d+)?",
     "parenthesised": r"[^()]*",
     "part": r"header|body|content|mime-error",
     "path": r"[^\s:]+",
@@ -76,7 +89,8 @@ PATTERNS = {
         r"|(?:DATA|BDAT) without valid RCPT"
     ),
     "proxy_action": r"proxy-accept|proxy-reject",
-    "proxying": r"CONNECT from|CONNECT to|DISCONNECT",
+    "proxying": r"CONNECT from|DISCONNECT",
+    "proxying_to": r"CONNECT to",
     "queue_id": (
         r"[0-9A-F]{6,21}"
         r"|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+"
@@ -85,8 +99,10 @@ PATTERNS = {
     "quoted": r'[^"]*',
     "reject": r"reject",
     "relay": r"[^\s,]+",
-    "replied": r"said|refused to talk to me",
+    "removal": r"has been|will be",
+    "refused": r"refused to talk to me",
     "requiretls": r"Sender requested REQUIRETLS, but .*",
+    "said": r"said",
     "sasl_trouble": r"failure|problem",
     "screening": (
         r"PASS NEW|PASS OLD|ALLOWLISTED|WHITELISTED|ALLOWLIST VETO|WHITELIST VETO|DENYLISTED"
@@ -107,14 +123,19 @@ PATTERNS = {
     "text_before_colon": r"[^:]+",
     "tls": r"[!a-z][a-z:?!/-]*",
     "tls_refused": r"Cannot start TLS: .*",
+    "ticket": r"Issuing|Decrypting",
     "tls_reuse": r"Reusing old session|re-using session with untrusted",
     "token": r"[^\s(),]+",
     "too_big": r"exceeds message size limit",
     "trouble": r"lost connection|timeout|too many errors",
     "unquoted": r"[^']*",
+    "valid": r"valid_[a-z0-9_]+",
+    "version_number": r"\d{1,3}\.\d{1,3}",
     "verdict": (
         r"reject_warning|reject|warn|info|filter|hold|discard|redirect|bcc|delay|hangup|permit"
     ),
+    # cut within its quotes, a sender is not taken for a whole one
+    "whole_sender": r'"(?:[^"\\]++|\\.)*+"[^<>"]*|(?!").*',
     "word": r"[\w-]+",
     "words": r"[\w ]+",
 }
@@ -142,6 +163,7 @@ FIELDS = {
     "encryption_cipher": "nonblank",
     "encryption_keysize": "integer",
     "encryption_protocol": "nonblank",
+    "effect": "any",
     "endpoint": "nonblank",
     "error": "any",
     "exit_status": "integer",
@@ -211,7 +233,7 @@ PARTS = {
     # global/log_adhoc.c; delays since 2.3, dsn since 2.3, tls since 3.11
     "TIMES": (
         "[, conn_use={conn_use}], delay={delay}[, delays={delay_before_qmgr}/{delay_in_qmgr}"
-        "/{delay_conn_setup}/{delay_transmission}][, tls={tls}][, dsn={dsn}], status={status}"
+        "/{delay_conn_setup}/{delay_transmission}][, tls={tls}][, dsn={dsn}]"
     ),
     # tls/tls_misc.c, tls_log_summary()
     "CIPHER": (

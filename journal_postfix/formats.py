@@ -19,8 +19,9 @@ from journal_postfix.remarks import REMARKS
 FACTS = statements(r"""
 # --- a mail's way ---------------------------------------------------------------------------
 # global/log_adhoc.c, log_adhoc(): every delivery record of every agent
-delivery DELIVERS {queue_id}: to=<{recipient}>[, orig_to=<{orig_to}>], relay={relay}{TIMES}[ ({reason}]
-delivery DELIVERS {queue_id}: to=<{recipient:internal_to}>[, orig_to=<{orig_to:internal_orig_to}>], relay={relay}{TIMES}[ ({reason}]{!an address is not quoted}
+delivery DELIVERS {queue_id}: to=<{recipient}>[, orig_to=<{orig_to}>], relay={relay}{TIMES}, status={status} ({reason}
+delivery DELIVERS {queue_id}: to=<{recipient:internal_to}>[, orig_to=<{orig_to:internal_orig_to}>], relay={relay}{TIMES}, status={status} ({reason}{!an address is not quoted}
+delivery DELIVERS {queue_id}: to=<{recipient}>[, orig_to=<{orig_to}>], relay={relay}{TIMES}, status={status:ended_status}[ ]{!the record has no reason}
 # global/opened.c, vopened()
 queue_active QMGR {queue_id}: from=<{sender:any}>, size={size}, nrcpt={nrcpt} (queue {queue})
 # qmgr/qmgr_active.c
@@ -34,7 +35,7 @@ client SESSION {queue_id|NOQUEUE}: client={CLIENT}{LOGIN}[, orig_queue_id={orig_
 message_id cleanup {queue_id}: message-id={message_id}
 resent_message_id cleanup {queue_id}: resent-message-id={resent_message_id}
 # pickup/pickup.c
-pickup pickup {queue_id}: uid={uid} from=<{sender:any}>[ orig_id={orig_queue_id:queue_id}]
+pickup pickup {queue_id}: uid={uid} from=<{sender:whole_sender}>[ orig_id={orig_queue_id:queue_id}]
 # bounce/bounce_notify_util.c, bounce_warn_service.c, bounce_trace_service.c
 notification bounce {queue_id}: {notification} notification: {notification_queue_id:queue_id}
 # postsuper/postsuper.c
@@ -54,7 +55,8 @@ verdict smtpd {queue_id|NOQUEUE}: {verdict}: {protocol_state} from {CLIENT}:{SMT
 proxy_verdict smtpd {verdict:proxy_action}: {protocol_state}:{SMTP_REPLY} {reason};{MILTER_TAIL}
 proxy_verdict smtpd {verdict:proxy_action}: {protocol_state}:{SMTP_REPLY} {reason}
 # postscreen/postscreen_smtpd.c, psc_rcpt_cmd(); postscreen.c
-verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: {reply_code} {dsn} {reason:lazy}; from=<{sender}>, to=<{recipient}>, proto={protocol_name}, helo=<{helo_name:closed}
+verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: {reply_code} {dsn} {reason:lazy}; from=<{sender}>, to=<{recipient}>, proto={protocol_name}, helo=<{helo_name:any}>
+verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: {reply_code} {dsn} {reason:lazy}; from=<{sender}>, to=<{recipient}>, proto={protocol_name}[, helo=<{_:any}]{!the line is cut}
 verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: {reason}
 screening_busy postscreen reject: connect from {SCREENED}: {reason}
 # cleanup/cleanup_message.c, cleanup_act(), cleanup_mime_error_callback(); cleanup_milter.c, cleanup_milter_hbc_log()

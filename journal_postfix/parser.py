@@ -45,7 +45,6 @@ class _Decimals(dict[str, int | float]):
 
 Convert = Callable[[str], Any]
 _CONVERT: dict[str, Convert] = {  # by kind
-    "closed": lambda text: text.removesuffix(">"),
     "code": int,
     "decimal": _Decimals().__getitem__,
     "integer": int,
@@ -193,13 +192,11 @@ def _finish_relay(parsed: Parsed) -> None:
 
 def _finish_delivery(parsed: Parsed) -> None:
     parsed.update(relay_parts(parsed["relay"]))
-    reason = parsed.get("reason")
-    if reason is None:
-        parsed["odd"] = "the record has no reason"
-    elif reason.endswith(")"):
-        parsed["reason"] = reason[:-1]
-    else:
+    reason = parsed.get("reason", ")")
+    if not reason.endswith(")"):
         parsed["odd"] = "the record is cut"
+    elif "reason" in parsed:
+        parsed["reason"] = reason[:-1]
 
 
 def _command_counts(commands: str) -> Parsed:

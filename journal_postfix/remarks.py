@@ -13,8 +13,8 @@ connect SESSION connect from {CLIENT}
 disconnect SESSION disconnect from {CLIENT}{commands}[ notes={notes}]
 session_trouble qmqpd {queue_id|NOQUEUE}: {CLIENT}: {trouble} while {phase:any}
 pipelining smtpd improper command pipelining after {protocol_state} from {CLIENT}[:[ {input}]]
-replacing_command smtpd {CLIENT}: replacing command "{old_command:any}" with "{new_command:quoted}"
-replacing_command postscreen \[{client_address}\][:]{client_port}: replacing command "{old_command:any}" with "{new_command:quoted}"
+replacing_command smtpd {CLIENT}: replacing command "{old_command:lazy}" with "{new_command:any}"
+replacing_command postscreen \[{client_address}\][:]{client_port}: replacing command "{old_command:lazy}" with "{new_command:any}"
 discarding_ehlo smtpd,SMTP discarding EHLO keywords: {keywords:any}
 discarding_ehlo postscreen \[{client_address}\][:]{client_port}: discarding EHLO keywords: {keywords:any}
 reply_filter smtpd {queue_id|NOQUEUE}: reply filter {direction:word}: {reply_code}[{_:separator}{dsn}] {reason}
@@ -25,6 +25,7 @@ skipping_family smtpd,SMTP skipping address family {family:integer} for host {ho
 # --- TLS: tls/tls_misc.c, tls_client.c, tls_server.c, tls_verify.c, tls_dane.c ----------------
 tls_connection smtpd {tls_trust:certificate} TLS connection {how:word} from {CLIENT}[ to {sni:nonblank}]: {CIPHER}
 tls_connection TLS {tls_trust:certificate} TLS connection {how:word} to {relay:peer}[ to {sni:nonblank}]: {CIPHER}
+tls_connection tlsproxy {tls_trust:certificate} TLS connection {how:word} to \[{server_address}\]:{server_port}[ to {sni:nonblank}]: {CIPHER}
 tls_connection tlsproxy {tls_trust:certificate} TLS connection {how:word} {direction:word} {SCREENED}[ to {sni:nonblank}]: {CIPHER}
 tls_setup smtpd setting up TLS connection from {CLIENT}
 tls_setup TLS setting up TLS connection to {relay:peer}
@@ -37,24 +38,25 @@ tls_sni smtpd TLS SNI {sni:nonblank} from {CLIENT} not matched, using default ch
 tls_verify TLS certificate verification failed for {relay:peer}: not designated for use as a {purpose:word} certificate
 tls_verify smtpd [{purpose:word} ]certificate verification failed for {CLIENT}: {reason}
 tls_verify TLS [{purpose:word} ]certificate verification failed for {relay:peer}: {reason}
-tls_session smtpd {CLIENT}: Issuing session ticket, key expiration: {expiration:integer}
+tls_session smtpd {CLIENT}: {what:ticket} session ticket, key expiration: {expiration:integer}
 tls_session smtpd {CLIENT}: {what:tls_reuse}{text}
 tls_session TLS {relay:peer}: {what:tls_reuse}{text}
 tls_session TLS,tlsmgr {how:word} {role:word} session id={session_id:any}
 tls_peer smtpd {CLIENT}: subject_CN={subject_cn:any}, issuer[_CN]={issuer:lazy}[, [cert ]fingerprint={cert_fingerprint:hex}][, pkey{_:blank}fingerprint={pkey_fingerprint:hex}]
 tls_peer TLS {relay:peer}: subject_CN={subject_cn:any}, issuer[_CN]={issuer:lazy}[, [cert ]fingerprint={cert_fingerprint:hex}][, pkey{_:blank}fingerprint={pkey_fingerprint:hex}]
 tls_match TLS {relay:peer}: Matched trust anchor at depth {depth}
+tls_match TLS {relay:peer}: Matched {what:words} at depth {depth}: {association:any}
 tls_match TLS {relay:peer}: Matched {what:text_before_colon}: {association:any}
 tls_match TLS {relay:peer}: matched peername: {peername:any}
 tls_chain TLS {relay:peer}: depth={depth} verify={verify:integer} subject={subject:any}
-tls_ciphers TLS {relay:peer}: TLS cipher list "{ciphers:any}
+tls_ciphers TLS {relay:peer}: TLS cipher list "{ciphers:lazy}["]
 tls_certificate TLS subject={subject:any}
 tls_certificate TLS issuer={issuer:any}
 tls_alert TLS SSL3 alert {direction:word}:{severity:word}:{alert:any}
 tls_state TLS {what:ssl}:{text}
 tls_dump TLS {offset:dump_offset} {text}
 tls_dump TLS {what:dump} {address:hex} {text}
-tls_disabled TLS cannot load Certification Authority data, CAfile="{path:quoted}": {text}
+tls_disabled TLS cannot load Certification Authority data, [CAfile="{path:quoted}"][ ][CApath="{ca_path:quoted}"]: {text}
 tls_engine TLS initializing the {side:word}-side TLS engine
 tls_disabled TLS cannot set default OpenSSL certificate verification paths: {text}
 tlsrpt SMTP TLSRPT: status={tlsrpt_status:word}, domain={domain}, receiving_mx={relay}[, failure_type={failure_type:token}][, failure_reason={failure_reason:any}]
@@ -69,6 +71,7 @@ protocol_test postscreen {test:protocol_test} from {SCREENED} after {input}
 stress postscreen {how:word} STRESS mode with {connections:integer} connections
 dnsblog dnsblog addr {client_address} listed by domain {domain} as {listed:any}
 proxy tlsproxy {what:proxying} {SCREENED}
+proxy tlsproxy {what:proxying_to} \[{server_address}\]:{server_port}
 # --- cleanup, qmgr, bounce, postsuper ---------------------------------------------------------
 not_accepted cleanup {queue_id}: {map:word} map lookup problem -- {text}
 milter_event cleanup,smtpd event: {event:word}; macros: {macros:any}
@@ -79,7 +82,8 @@ force_expired postsuper {queue_id}: expired
 postsuper postsuper {what:text_before_colon}: {messages} message[s]
 # --- delivery agents: smtp/smtp_trouble.c, smtp_connect.c, smtp_proto.c; local ----------------
 content_check SMTP {queue_id}: {verdict:content_action}: {part} {content}
-try_next SMTP {queue_id}: host {relay:peer} {how:replied}: {reply_code}[{_:separator}{dsn}] {reason:lazy}[ (in reply to {smtp_command:parenthesised})]
+try_next SMTP {queue_id}: host {relay:peer} {how:said}: {reply_code}[{_:separator}{dsn}] {reason:lazy}[ (in reply to {smtp_command:parenthesised})]
+try_next SMTP {queue_id}: host {relay:peer} {how:refused}: {reply_code}[{_:separator}{dsn}] {reason}
 try_next SMTP {queue_id}: host {relay:peer} {reason}
 try_next SMTP {queue_id}: {how:broken} with {relay:peer} [timed out ]while {phase:any}
 try_next SMTP {queue_id}: {reason:tls_refused}
@@ -88,10 +92,10 @@ try_next SMTP {queue_id}: {reason:requiretls}
 connect_failed SMTP connect to {relay:peer}: {error}
 workarounds SMTP {queue_id}: enabling PIX workarounds: {workarounds:words} for {relay:peer}
 breaking_line SMTP {queue_id}: breaking line > {limit} bytes with {text}
-passing SMTP,local {queue_id}: passing <{recipient:login}> to transport={transport:word}
+passing SMTP,local {queue_id}: passing <{recipient:any}> to transport={transport:word}
 smtp_server SMTP host {relay:peer} offers SMTPUTF8 support, but not 8BITMIME
 smtp_server SMTP Host offered STARTTLS: \[{relay_name:host}\]
-smtp_server SMTP {relay:peer}: replacing server reply "{old_reply:any}" with "{new_reply:quoted}"
+smtp_server SMTP {relay:peer}: replacing server reply "{old_reply:lazy}" with "{new_reply:any}"
 smtp_hint SMTP SMTPS wrappermode (TCP port 465) requires setting {text}
 smtp_addresses SMTP {how:list_end} {domain} address list
 smtp_addresses SMTP pref {_:blanks}{preference:integer} host {relay_name:slashless}/{relay_address:nonblank}
@@ -123,17 +127,19 @@ reindex nbdb_reindexd successfully executed '{command:unquoted}' as uid {uid}
 # --- libraries ------------------------------------------------------------------------------------
 cache_cleanup * cache {table} {mode:word} cleanup: retained={retained} dropped={dropped} entries[={entries:integer}]
 table_changed * table {table:lazy} has changed -{text}
-database_limit * database {table}: using size limit {size} after {text}
+database_limit * database {table}: using size limit {size} {text}
 database_closed * close database {path}: {error}
 redirecting * redirecting {table} to {new_table:nonblank}
 lookup * debug:{table} lookup: "{key:any}" = "{value:quoted}"
-compatibility * using backwards-compatible default setting {setting:any} recipient "{recipient:quoted}" from client "{CLIENT}"
-compatibility * using backwards-compatible default setting {setting:any} from client "{CLIENT}"
-compatibility * using backwards-compatible default setting {setting:any} to accept non-ASCII {kind:word} address "{sender:quoted}" from {CLIENT}
-compatibility * using backwards-compatible default setting {setting:any} for client {SCREENED}
-compatibility * using backwards-compatible default setting {setting:any} domain "{domain:quoted}"
-compatibility * using backwards-compatible default setting {setting:any} address "{recipient:quoted}"
-compatibility * using backwards-compatible default setting {setting:any} to rewrite "{old:quoted}" to "{new:quoted}"[; {text}]
+compatibility * using backwards-compatible default setting {setting:lazy} to {effect:compat_effect} recipient "{recipient:any}" from client "{CLIENT}"
+compatibility * using backwards-compatible default setting {setting:nonblank} to permit request from client "{CLIENT}"
+compatibility * using backwards-compatible default setting {setting:nonblank} to accept non-ASCII {kind:word} address "{sender:any}" from {CLIENT}
+compatibility * using backwards-compatible default setting {setting:nonblank} for client {SCREENED}
+compatibility * using backwards-compatible default setting {setting:nonblank} to {effect:words} for domain "{domain:any}"
+compatibility * using backwards-compatible default setting {setting:nonblank} to update fast-flush logfile for domain "{domain:any}"
+compatibility * using backwards-compatible default setting {setting:nonblank} to {effect:words} for address "{recipient:any}"
+compatibility * using backwards-compatible default setting {setting:nonblank} to rewrite "{old:lazy}" to "{new:quoted}"[; {text}]
+compatibility * using backwards-compatible default setting {setting:nonblank} to {effect}
 compatibility * using [using ]backwards-compatible default setting {setting:any}
 compatibility * {path}: line {line}: using backwards-compatible default setting {setting:any}
 compatibility * Postfix is {how:compatible} backwards-compatible default settings
