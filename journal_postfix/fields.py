@@ -18,7 +18,7 @@ from typing import NamedTuple
 #: matching is linear in the length of the text.
 PATTERNS = {
     # external form: a local part with special characters is quoted
-    "address": r'"(?:[^"\\]++|\\.)*+"[^<>"]*|[^<>"]*',
+    "address": r'"(?:[^"\\]++|\\.)*+"(?:@[^<>"]*)?|[^<>"]*',
     "anvil_service": r"[^\s)]{1,80}?",
     "any": r".*",
     "arrow": r"[<>]",
@@ -49,6 +49,8 @@ PATTERNS = {
     "content_text": r'(?:[^"f]++|"(?!@)|f(?!rom=<))*+',
     # what Postfix says behind an address, which itself may hold dashes
     "dashless": r"[^-]*",
+    # cleanup/cleanup_message.c, cleanup_act(): so much of it is logged
+    "cut_content": r".{0,200}",
     "decimal": r"\d{1,15}(?:\.\d{1,9})?",
     "dsn": r"[245]\.\d{1,3}\.\d{1,3}",
     "dump": r"read from|write to",
@@ -64,9 +66,10 @@ PATTERNS = {
     "hex": r"[0-9A-Fa-fx:]+",
     "host": r"[^\s\[\]<>(),;]+",
     "integer": r"\d{1,18}",
-    # internal form: nothing is quoted, the first text that looks like the end is taken for it
-    "internal_orig_to": r"(?>.*?(?=>, relay=[^\s,]+, (?:delay|conn_use)=))",
-    "internal_to": r"(?>.*?(?=>, (?:orig_to=<|relay=[^\s,]+, (?:delay|conn_use)=)))",
+    # internal form: nothing is quoted, the first text that looks like the end is taken for it;
+    # what begins with a quote in a long line was cut within it
+    "internal_orig_to": r'(?!".{700})(?>.*?(?=>, relay=[^\s,]+, (?:delay|conn_use)=))',
+    "internal_to": r'(?!".{700})(?>.*?(?=>, (?:orig_to=<|relay=[^\s,]+, (?:delay|conn_use)=)))',
     "ip": r"[0-9A-Fa-f:.]{1,45}(?:%\w{1,15})?|unknown",
     "lazy": r".*?",
     "list_end": r"begin|end",
@@ -116,7 +119,10 @@ PATTERNS = {
     "separator": r"[ -]",
     "size_limit": r"queue file size limit exceeded",
     "slashless": r"[^\s/]+",
-    "spaced_login": r"(?:[^ ]++| (?!proto=|sasl_sender=))*+",
+    # an odd rule's text: a longer one may be the rest of a cut line, with the true addresses in it
+    "short_text": r".{0,400}",
+    # of a name and all behind it; what is longer may be the rest of a cut line
+    "spaced_login": r"(?!.{160})(?:[^ ]++| (?!proto=|sasl_sender=))*+",
     "ssl": r"SSL_accept|SSL_connect",
     "state": r"[A-Z][A-Z-]*",
     "template_trouble": r".* in (?:failure|delay|success|verify)",
@@ -126,6 +132,8 @@ PATTERNS = {
     "ticket": r"Issuing|Decrypting",
     "tls_reuse": r"Reusing old session|re-using session with untrusted",
     "token": r"[^\s(),]+",
+    # smtpd shortens it to that; behind a longer one stands no tail, but what imitates one, cut
+    "told": r".{0,510}",
     "too_big": r"exceeds message size limit",
     "trouble": r"lost connection|timeout|too many errors",
     "unquoted": r"[^']*",
@@ -134,8 +142,8 @@ PATTERNS = {
     "verdict": (
         r"reject_warning|reject|warn|info|filter|hold|discard|redirect|bcc|delay|hangup|permit"
     ),
-    # cut within its quotes, a sender is not taken for a whole one
-    "whole_sender": r'"(?:[^"\\]++|\\.)*+"[^<>"]*|(?!").*',
+    # cut within its quotes, in a long line, a sender is not taken for a whole one
+    "whole_sender": r'(?!".{700}).*|"(?:[^"\\]++|\\.)*+"(?:@[^<>"]*)?',
     "word": r"[\w-]+",
     "words": r"[\w ]+",
 }

@@ -7,7 +7,9 @@ no delivery fact stands in `remarks` and `complaints`; STATEMENTS is all of it.
 The tables know the text of one line. They do not know what a line means for a mail.
 
 Bugs: before Postfix 3.5 (and with ``info_log_address_format = internal``) an address may hold
-``>, relay=`` unquoted; such a line is ambiguous, and the shortest address wins.
+``>, relay=`` unquoted; such a line is ambiguous, and the shortest address wins. Where a line is cut
+(by syslog, or by Postfix at 2,000 bytes), a login, a message-id or a client at its end is a piece
+of the true one, and nothing tells so.
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ delivery DELIVERS {queue_id}: to=<{recipient}>[, orig_to=<{orig_to}>], relay={re
 delivery DELIVERS {queue_id}: to=<{recipient:internal_to}>[, orig_to=<{orig_to:internal_orig_to}>], relay={relay}{TIMES}, status={status} ({reason}{!an address is not quoted}
 delivery DELIVERS {queue_id}: to=<{recipient}>[, orig_to=<{orig_to}>], relay={relay}{TIMES}, status={status:ended_status}[ ]{!the record has no reason}
 # global/opened.c, vopened()
-queue_active QMGR {queue_id}: from=<{sender:any}>, size={size}, nrcpt={nrcpt} (queue {queue})
+queue_active QMGR {queue_id}: from=<{sender:whole_sender}>, size={size}, nrcpt={nrcpt} (queue {queue})
 # qmgr/qmgr_active.c
 removed QMGR,postsuper {queue_id}: removed
-expired QMGR {queue_id}: from=<{sender:any}>, status={status}, returned to sender
+expired QMGR {queue_id}: from=<{sender:whole_sender}>, status={status}, returned to sender
 # cleanup/cleanup_api.c, cleanup_flush()
 removed cleanup {queue_id}: removed ({removed_by})
 # smtpd/smtpd.c, smtpd_sasl_glue.c; qmqpd/qmqpd.c
@@ -44,15 +46,15 @@ released postsuper {queue_id}: released from hold
 requeued postsuper {queue_id}: requeued
 # --- verdicts -------------------------------------------------------------------------------
 # smtpd/smtpd_check.c, log_whatsup()
-verdict smtpd {queue_id|NOQUEUE}: {verdict}: {protocol_state} from {CLIENT}:{SMTP_REPLY} {reason};{ACCESS_TAIL}
+verdict smtpd {queue_id|NOQUEUE}: {verdict}: {protocol_state} from {CLIENT}:{SMTP_REPLY} {reason:told};{ACCESS_TAIL}
 # smtpd/smtpd.c, helo_cmd(): checked at once (smtpd_delay_reject = no), the name is logged as it came
 verdict smtpd {queue_id|NOQUEUE}: {verdict}: {protocol_state:helo_state} from {CLIENT}:{SMTP_REPLY} {reason}; proto={protocol_name} helo=<{helo_name:nonblank}>
 # smtpd/smtpd_milter.c; cleanup/cleanup_milter.c, which leaves the SMTP code out
-verdict smtpd,cleanup {queue_id|NOQUEUE}: {verdict:milter_action}: {protocol_state} from {CLIENT}:{SMTP_REPLY} {reason};{MILTER_TAIL}
+verdict smtpd,cleanup {queue_id|NOQUEUE}: {verdict:milter_action}: {protocol_state} from {CLIENT}:{SMTP_REPLY} {reason:told};{MILTER_TAIL}
 verdict smtpd,cleanup {queue_id|NOQUEUE}: {verdict:milter_action}: {protocol_state} from {CLIENT}:{SMTP_REPLY} {reason}
 verdict smtpd {queue_id|NOQUEUE}: {verdict}: {protocol_state} from {CLIENT}:{SMTP_REPLY} {reason}
 # smtpd/smtpd_proxy.c
-proxy_verdict smtpd {verdict:proxy_action}: {protocol_state}:{SMTP_REPLY} {reason};{MILTER_TAIL}
+proxy_verdict smtpd {verdict:proxy_action}: {protocol_state}:{SMTP_REPLY} {reason:told};{MILTER_TAIL}
 proxy_verdict smtpd {verdict:proxy_action}: {protocol_state}:{SMTP_REPLY} {reason}
 # postscreen/postscreen_smtpd.c, psc_rcpt_cmd(); postscreen.c
 verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: {reply_code} {dsn} {reason:lazy}; from=<{sender}>, to=<{recipient}>, proto={protocol_name}, helo=<{helo_name:any}>
@@ -60,9 +62,9 @@ verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: 
 verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: {reason}
 screening_busy postscreen reject: connect from {SCREENED}: {reason}
 # cleanup/cleanup_message.c, cleanup_act(), cleanup_mime_error_callback(); cleanup_milter.c, cleanup_milter_hbc_log()
-content_verdict cleanup {queue_id}: {verdict:reject}: {part:mime_error} {reason:text_before_colon}: {content} from {origin};{CONTENT_TAIL}
-content_verdict cleanup {queue_id}: {verdict:content_action}: {part} {content} from {origin};{CONTENT_TAIL}[: [{dsn} ]{reason:content_text}]
-content_verdict cleanup {queue_id}: {verdict:content_action}: {part} {content} from {origin};{CONTENT_TAIL}[: [{dsn} ]{reason}]{!the rule's text looks like an address}
+content_verdict cleanup {queue_id}: {verdict:reject}: {part:mime_error} {reason:text_before_colon}: {content:cut_content} from {origin};{CONTENT_TAIL}
+content_verdict cleanup {queue_id}: {verdict:content_action}: {part} {content:cut_content} from {origin};{CONTENT_TAIL}[: [{dsn} ]{reason:content_text}]
+content_verdict cleanup {queue_id}: {verdict:content_action}: {part} {content:cut_content} from {origin};{CONTENT_TAIL}[: [{dsn} ]{reason:short_text}]{!the rule's text looks like an address}
 # cleanup/cleanup_message.c, cleanup_api.c; qmgr/qmgr_message.c; smtpd/smtpd.c
 message_rejected cleanup,QMGR warning: {queue_id}: message rejected: {reason}
 message_rejected cleanup,smtpd warning: {queue_id|NOQUEUE}: {reason:size_limit}

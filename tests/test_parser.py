@@ -151,10 +151,10 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
     **dict.fromkeys((
         "any", "lazy", "nonblank", "path", "host", "helo", "login", "relay", "token", "word", "words",
         "quoted", "unquoted", "before_comma", "before_dashes", "content_text", "listed_login",
-        "spaced_login", "parenthesised", "slashless", "text_before_colon", "anvil_service",
+        "spaced_login", "parenthesised", "told", "cut_content", "short_text", "whole_sender", "colonless",
+        "dashless", "slashless", "text_before_colon", "anvil_service",
     ), plain),
     "address": addresses,
-    "closed": plain.map("{}>".format),
     "internal_to": plain.map('{}"b>c@example.com'.format),
     "internal_orig_to": plain.map("{}>d".format),
     "ip": st.sampled_from(("192.0.2.1", "2001:db8::1", "unknown")),
