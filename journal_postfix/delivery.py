@@ -307,6 +307,8 @@ def _message_rejected(msg: MsgDetails, parsed: Parsed, options: Options) -> Deli
 def _session_trouble(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery | None:
     if "queue_id" not in parsed:
         return None
+    if "phase" in parsed:  # qmqpd has no commands
+        return _mail(parsed, reason=f"{parsed['trouble']} while {parsed['phase']}")
     state = parsed["protocol_state"]
     return _mail(parsed, protocol_state=state, reason=f"{parsed['trouble']} after {state}")
 

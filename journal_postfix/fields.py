@@ -25,6 +25,8 @@ PATTERNS = {
     "auth_offer": r"null AUTH mechanism list|no supported AUTH mechanisms",
     "before_comma": r"[^,]+",
     "before_dashes": r"(?:[^ ]++| (?!-- ))*+",
+    "before_from": r"(?>.*?(?=; from=<))",
+    "before_with": r'(?>.*?(?=" with "))',
     "blank": r"[ _]",
     "blanks": r" *",
     "broken": r"lost connection|conversation",
@@ -36,6 +38,7 @@ PATTERNS = {
     "compat_effect": r'reject|avoid "Relay access denied" error for',
     "command_counts": r"(?: [a-z]+=\d+(?:/\d+)?)*+",
     "compatible": r"using|running with",
+    "compat_setting": r'"[^"]*"|\S+',
     # smtpd/smtpd_check.h
     "check_class": (
         r"(?:Unverified )?Client host|Client certificate|SASL login name|Helo command"

@@ -57,8 +57,8 @@ verdict smtpd {queue_id|NOQUEUE}: {verdict}: {protocol_state} from {CLIENT}:{SMT
 proxy_verdict smtpd {verdict:proxy_action}: {protocol_state}:{SMTP_REPLY} {reason:told};{MILTER_TAIL}
 proxy_verdict smtpd {verdict:proxy_action}: {protocol_state}:{SMTP_REPLY} {reason}
 # postscreen/postscreen_smtpd.c, psc_rcpt_cmd(); postscreen.c
-verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: {reply_code} {dsn} {reason:lazy}; from=<{sender}>, to=<{recipient}>, proto={protocol_name}, helo=<{helo_name:any}>
-verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: {reply_code} {dsn} {reason:lazy}; from=<{sender}>, to=<{recipient}>, proto={protocol_name}[, helo=<{_:any}]{!the line is cut}
+verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: {reply_code} {dsn} {reason:before_from}; from=<{sender}>, to=<{recipient}>, proto={protocol_name}, helo=<{helo_name:any}>
+verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: {reply_code} {dsn} {reason:before_from}; from=<{sender}>, to=<{recipient}>, proto={protocol_name}[, helo=<{_:any}]{!the line is cut}
 verdict postscreen NOQUEUE: {verdict:reject}: {protocol_state} from {SCREENED}: {reason}
 screening_busy postscreen reject: connect from {SCREENED}: {reason}
 # cleanup/cleanup_message.c, cleanup_act(), cleanup_mime_error_callback(); cleanup_milter.c, cleanup_milter_hbc_log()
@@ -72,6 +72,8 @@ message_rejected smtpd warning: {queue_id|NOQUEUE}: BDAT request from {CLIENT} {
 # smtpd/smtpd.c, smtpd_proto(): the queue id since 3.10
 session_trouble smtpd {queue_id|NOQUEUE}: {trouble} after {protocol_state}[ ({bytes} bytes)] from {CLIENT}
 session_trouble smtpd {trouble} after {protocol_state}[ ({bytes} bytes)] from {CLIENT}
+# qmqpd/qmqpd.c
+session_trouble qmqpd {queue_id|NOQUEUE}: {CLIENT}: {trouble} while {phase:any}
 """)
 
 STATEMENTS = FACTS + REMARKS + COMPLAINTS

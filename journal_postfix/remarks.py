@@ -11,10 +11,9 @@ REMARKS = statements(r"""
 # --- sessions: smtpd/smtpd.c, qmqpd/qmqpd.c -------------------------------------------------
 connect SESSION connect from {CLIENT}
 disconnect SESSION disconnect from {CLIENT}{commands}[ notes={notes}]
-session_trouble qmqpd {queue_id|NOQUEUE}: {CLIENT}: {trouble} while {phase:any}
 pipelining smtpd improper command pipelining after {protocol_state} from {CLIENT}[:[ {input}]]
-replacing_command smtpd {CLIENT}: replacing command "{old_command:lazy}" with "{new_command:any}"
-replacing_command postscreen \[{client_address}\][:]{client_port}: replacing command "{old_command:lazy}" with "{new_command:any}"
+replacing_command smtpd {CLIENT}: replacing command "{old_command:before_with}" with "{new_command:any}"
+replacing_command postscreen \[{client_address}\][:]{client_port}: replacing command "{old_command:before_with}" with "{new_command:any}"
 discarding_ehlo smtpd,SMTP discarding EHLO keywords: {keywords:any}
 discarding_ehlo postscreen \[{client_address}\][:]{client_port}: discarding EHLO keywords: {keywords:any}
 reply_filter smtpd {queue_id|NOQUEUE}: reply filter {direction:word}: {reply_code}[{_:separator}{dsn}] {reason}
@@ -95,7 +94,7 @@ breaking_line SMTP {queue_id}: breaking line > {limit} bytes with {text}
 passing SMTP,local {queue_id}: passing <{recipient:any}> to transport={transport:word}
 smtp_server SMTP host {relay:peer} offers SMTPUTF8 support, but not 8BITMIME
 smtp_server SMTP Host offered STARTTLS: \[{relay_name:host}\]
-smtp_server SMTP {relay:peer}: replacing server reply "{old_reply:lazy}" with "{new_reply:any}"
+smtp_server SMTP {relay:peer}: replacing server reply "{old_reply:before_with}" with "{new_reply:any}"
 smtp_hint SMTP SMTPS wrappermode (TCP port 465) requires setting {text}
 smtp_addresses SMTP {how:list_end} {domain} address list
 smtp_addresses SMTP pref {_:blanks}{preference:integer} host {relay_name:slashless}/{relay_address:nonblank}
@@ -131,7 +130,7 @@ database_limit * database {table}: using size limit {size} {text}
 database_closed * close database {path}: {error}
 redirecting * redirecting {table} to {new_table:nonblank}
 lookup * debug:{table} lookup: "{key:any}" = "{value:quoted}"
-compatibility * using backwards-compatible default setting {setting:lazy} to {effect:compat_effect} recipient "{recipient:any}" from client "{CLIENT}"
+compatibility * using backwards-compatible default setting {setting:compat_setting} to {effect:compat_effect} recipient "{recipient:any}" from client "{CLIENT}"
 compatibility * using backwards-compatible default setting {setting:nonblank} to permit request from client "{CLIENT}"
 compatibility * using backwards-compatible default setting {setting:nonblank} to accept non-ASCII {kind:word} address "{sender:any}" from {CLIENT}
 compatibility * using backwards-compatible default setting {setting:nonblank} for client {SCREENED}

@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
+from journal_postfix.delivery import extract_delivery
 from journal_postfix.fields import LEVELS
+from journal_postfix.formats import FACTS
 from journal_postfix.messages import MsgDetails
 from journal_postfix.parser import Parsed, parse
 from test_samples import statement_of
@@ -170,9 +172,12 @@ ELEMENTLESS = {
 @pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry["id"])
 def test_its_own_row(entry: dict[str, Any]) -> None:
     """A statement is read by a row that takes it apart, unless it has no elements at all."""
-    row = statement_of(message(entry["example"]))
+    msg = message(entry["example"])
+    row = statement_of(msg)
     catches_all = row.action in LEVELS and "{function" not in row.format
     assert catches_all is (entry["id"] in ELEMENTLESS)
+    errors, delivery = extract_delivery(msg, parse(msg))
+    assert (errors, delivery is None or row in FACTS) == ([], True)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from journal_postfix.fields import PATTERNS, Statement
 from journal_postfix.formats import STATEMENTS
 from journal_postfix.messages import MsgDetails
 from journal_postfix.parser import Parsed, parse
+from pumping import Hole, holes, pieces, pumped
 from test_samples import SAMPLES
 
 # How long an example takes is no matter of a test.
@@ -107,6 +108,15 @@ def test_a_long_line(sample: Any) -> None:
         check({**sample.msg, "message": text + piece * (100_000 // len(piece)) + "\0"})
 
 
+@pytest.mark.parametrize(
+    "hole", list(holes()), ids=lambda hole: f"{hole.msg['identifier'][8:]}-{hole.name}-{hole.start}"
+)
+def test_a_long_field(hole: Hole) -> None:
+    """Any field may be 100 kB of what stands around it, in a line that then ends otherwise."""
+    for piece in pieces(hole):
+        check({**hole.msg, "message": pumped(hole, piece, 100_000, broken=True)})
+
+
 # --- identifiers --------------------------------------------------------------------------------
 
 
@@ -151,7 +161,7 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
     **dict.fromkeys((
         "any", "lazy", "nonblank", "path", "host", "helo", "login", "relay", "token", "word", "words",
         "quoted", "unquoted", "before_comma", "before_dashes", "content_text", "listed_login",
-        "spaced_login", "parenthesised", "told", "cut_content", "short_text", "whole_sender", "colonless",
+        "spaced_login", "parenthesised", "told", "cut_content", "before_with", "before_from", "short_text", "whole_sender", "colonless",
         "dashless", "slashless", "text_before_colon", "anvil_service",
     ), plain),
     "address": addresses,
