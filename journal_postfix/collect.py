@@ -6,7 +6,7 @@ It ties parser and extraction together and counts what leaves no row. No input, 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from journal_postfix.batch import Batch, Item
 from journal_postfix.config import Config
 from journal_postfix.delivery import extract_delivery
+from journal_postfix.loglines import repeated
 from journal_postfix.messages import MsgDetails
 from journal_postfix.parser import Parsed, parse, route
 from journal_postfix.session import Sessions
@@ -36,7 +37,8 @@ class Collector:
         self.debug = debug
         self.batch = Batch()
         self._sessions: defaultdict[str, Sessions] = defaultdict(Sessions)
-        self._unknown_in_a_row = 0
+        self._unknown_in_a_row: Counter[str] = Counter()
+        self._suspicious: set[str] = set()
 
     def resume(self, machine: str, state: Mapping[str, Any]) -> None:
         """Go on with the sessions that were open when this source was stored last."""
@@ -52,6 +54,15 @@ class Collector:
         """Take one message in; never raises for what is in it."""
         self.batch.messages += 1
         parsed = parse(msg, self.names)
+        if parsed["action"] == "unknown":
+            times, text = repeated(msg["message"])  # counted by who sent it on to the journal
+            msg = {**msg, "message": text}
+            for _ in range(times - 1):
+                self._add(msg, parse(msg, self.names))
+            parsed = parse(msg, self.names)
+        self._add(msg, parsed)
+
+    def _add(self, msg: MsgDetails, parsed: Parsed) -> None:
         action = parsed["action"]
         if self.debug is not None:
             self.debug("input", msg)
@@ -68,7 +79,7 @@ class Collector:
             counts.unknown += 1
             self._count_unknown(msg, msg["t"])
         else:
-            self._unknown_in_a_row = 0
+            self._unknown_in_a_row[msg.get("machine", "")] = 0
             self._extract(msg, parsed, mta)
 
     def _extract(self, msg: MsgDetails, parsed: Parsed, mta: str) -> None:
@@ -87,6 +98,11 @@ class Collector:
         found = route(msg["identifier"], self.names)
         text = msg["message"]
         self.batch.count_unknown(found.daemon if found else "", shape(text), masked(text), t)
-        self._unknown_in_a_row += 1
-        if self._unknown_in_a_row == SUSPICIOUS:
+        self._suspect(msg.get("machine", ""))
+
+    def _suspect(self, machine: str) -> None:
+        """Warn, once for each source, that it says nothing we understand."""
+        self._unknown_in_a_row[machine] += 1
+        if self._unknown_in_a_row[machine] == SUSPICIOUS and machine not in self._suspicious:
+            self._suspicious.add(machine)
             log.warning("%d lines of Postfix in a row were not recognised; see status", SUSPICIOUS)

@@ -167,7 +167,11 @@ def test_status_shows_sources_and_what_was_not_recognised(config: str, log: str)
     assert "something nobody has ever said" in table.out
     status = json.loads(call("--config", config, "status", "--format", "json").out)
     assert status["sources"][0]["lines"] == 7
-    assert status["unrecognised"][0]["count"] == 1
+    (unrecognised,) = status["unrecognised"]
+    assert (unrecognised["daemon"], unrecognised["count"]) == ("qmgr", 1)
+    assert unrecognised["t_first"] == unrecognised["t_last"] != ""
+    assert "example" in unrecognised
+    assert status["sources"][0]["unrecognised"] == 1
     assert status["problems"] == []
     csv = call("--config", config, "status", "--format", "csv").out.splitlines()
     assert csv[0] == "section,number,key,value"

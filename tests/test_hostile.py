@@ -268,6 +268,18 @@ def test_an_address_cut_within_its_quotes(daemon: str, text: str) -> None:
     assert read(daemon, f"{QUEUE_ID}: {text.format(address)}")["action"] == "unknown"
 
 
+def test_internal_form_is_ambiguous() -> None:
+    """Unquoted addresses can imitate the rest of a record: the free text gets the doubt."""
+    parsed = read(
+        "smtp",
+        f"{QUEUE_ID}: to=<a b>, relay=evil.example[192.0.2.66]:25, delay=1, delays=0/0/0/1, dsn=2.0.0,"
+        " status=sent (ok)@example.org>, relay=mx1.example.org[192.0.2.25]:25, delay=2,"
+        " delays=1/0/0/1, dsn=5.1.1, status=bounced (no)",
+    )
+    assert parsed["recipient"] == "a b"
+    assert parsed["reason"].endswith("status=bounced (no")
+
+
 def test_the_free_text_gets_the_doubt() -> None:
     """A login that imitates a tail, and an address in a reply that does, read the same: as a reply."""
     tail = "from=<a@example.com> to=<b@example.com> proto=ESMTP helo=<c>"
