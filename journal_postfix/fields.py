@@ -30,30 +30,30 @@ PATTERNS = {
     "blank": r"[ _]",
     "blanks": r" *",
     "broken": r"lost connection|conversation",
-    "certificate": r"Anonymous|Untrusted|Trusted|Verified",
     "c_name": r"[a-z][a-z0-9_]*+",
-    "clock": r"ahead of|behind",
-    "code": r"[2-5]\d\d",
-    "colonless": r"[^:]*",
-    "compat_effect": r'reject|avoid "Relay access denied" error for',
-    "command_counts": r"(?: [a-z]+=\d+(?:/\d+)?)*+",
-    "compatible": r"using|running with",
-    "compat_setting": r'"[^"]*"|\S+',
+    "certificate": r"Anonymous|Untrusted|Trusted|Verified",
     # smtpd/smtpd_check.h
     "check_class": (
         r"(?:Unverified )?Client host|Client certificate|SASL login name|Helo command"
         r"|(?:Sender|Recipient) address|Etrn command|Data command|End-of-data"
     ),
+    "clock": r"ahead of|behind",
+    "code": r"[2-5]\d\d",
+    "colonless": r"[^:]*",
+    "command_counts": r"(?: [a-z]+=\d+(?:/\d+)?)*+",
+    "compat_effect": r'reject|avoid "Relay access denied" error for',
+    "compat_setting": r'"[^"]*"|\S+',
+    "compatible": r"using|running with",
     "content_action": (
         r"(?:milter-(?:header|body)-)?(?:reject|warning|info|filter|pass|discard|hold|delay"
         r"|prepend|replace|redirect|bcc|strip)"
     ),
     # the rule's own text: never what a sender's quoted address would leave behind
     "content_text": r'(?:[^"f]++|"(?!@)|f(?!rom=<))*+',
-    # what Postfix says behind an address, which itself may hold dashes
-    "dashless": r"[^-]*",
     # cleanup/cleanup_message.c, cleanup_act(): so much of it is logged
     "cut_content": r".{0,200}",
+    # what Postfix says behind an address, which itself may hold dashes
+    "dashless": r"[^-]*",
     "decimal": r"\d{1,15}(?:\.\d{1,9})?",
     "dsn": r"[245]\.\d{1,3}\.\d{1,3}",
     "dump": r"read from|write to",
@@ -103,10 +103,10 @@ PATTERNS = {
     ),
     "quote": r"[`']",
     "quoted": r'[^"]*',
+    "refused": r"refused to talk to me",
     "reject": r"reject",
     "relay": r"[^\s,]+",
     "removal": r"has been|will be",
-    "refused": r"refused to talk to me",
     "requiretls": r"Sender requested REQUIRETLS, but .*",
     "said": r"said",
     "sasl_trouble": r"failure|problem",
@@ -120,19 +120,19 @@ PATTERNS = {
         r"|the Postfix mail system is not running"
     ),
     "separator": r"[ -]",
-    "size_limit": r"queue file size limit exceeded",
-    "slashless": r"[^\s/]+",
     # an odd rule's text: a longer one may be the rest of a cut line, with the true addresses in it
     "short_text": r".{0,400}",
+    "size_limit": r"queue file size limit exceeded",
+    "slashless": r"[^\s/]+",
     # of a name and all behind it; what is longer may be the rest of a cut line
     "spaced_login": r"(?!.{160})(?:[^ ]++| (?!proto=|sasl_sender=))*+",
     "ssl": r"SSL_accept|SSL_connect",
     "state": r"[A-Z][A-Z-]*",
     "template_trouble": r".* in (?:failure|delay|success|verify)",
     "text_before_colon": r"[^:]+",
+    "ticket": r"Issuing|Decrypting",
     "tls": r"[!a-z][a-z:?!/-]*",
     "tls_refused": r"Cannot start TLS: .*",
-    "ticket": r"Issuing|Decrypting",
     "tls_reuse": r"Reusing old session|re-using session with untrusted",
     "token": r"[^\s(),]+",
     # smtpd shortens it to that; behind a longer one stands no tail, but what imitates one, cut
@@ -141,10 +141,10 @@ PATTERNS = {
     "trouble": r"lost connection|timeout|too many errors",
     "unquoted": r"[^']*",
     "valid": r"valid_[a-z0-9_]+",
-    "version_number": r"\d{1,3}\.\d{1,3}",
     "verdict": (
         r"reject_warning|reject|warn|info|filter|hold|discard|redirect|bcc|delay|hangup|permit"
     ),
+    "version_number": r"\d{1,3}\.\d{1,3}",
     # cut within its quotes, in a long line, a sender is not taken for a whole one
     "whole_sender": r'(?!".{700}).*|"(?:[^"\\]++|\\.)*+"(?:@[^<>"]*)?',
     "word": r"[\w-]+",
