@@ -54,8 +54,8 @@ class Collector:
         """Take one message in; never raises for what is in it."""
         self.batch.messages += 1
         parsed = parse(msg, self.names)
-        if parsed["action"] == "unknown":
-            times, text = repeated(msg["message"])  # counted by who sent it on to the journal
+        if parsed["action"] == "unknown" and isinstance(msg["position"], str):
+            times, text = repeated(msg["message"])  # sent on to the journal by who counts; files do
             msg = {**msg, "message": text}
             for _ in range(times - 1):
                 self._add(msg, parse(msg, self.names))

@@ -3,7 +3,8 @@
 It knows when a file is one seen before, which year it begins with, and the text in front of it.
 It refuses to know what Postfix says, and the database that keeps the positions.
 
-Bugs: a file that was changed before the stored position is taken for another one.
+Bugs: a file that was changed before the stored position is taken for another one. "last message
+repeated" at the very place where reading goes on is not counted: the message was read before.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from journal_postfix.compression import (
     open_disk,
     text_reader,
 )
-from journal_postfix.loglines import LineSplitter, cleaned, repeated
+from journal_postfix.loglines import LineSplitter, cleaned, repeated, repeated_last
 from journal_postfix.logtext import BLOCK, DamagedText, Text
 from journal_postfix.messages import InputError, MsgDetails, Position
 from journal_postfix.stamps import Clock, StampError, checked_year, checked_zone
@@ -37,6 +38,7 @@ FIRST_LINE = 1 << 16
 """Bytes of the first line by which a file is known."""
 
 REPEATED = "message r"
+AGAIN = "last mess"
 """How a line begins that stands for several, and hardly any other."""
 
 HEAD = 256
@@ -294,7 +296,7 @@ def iter_messages(
                     "message": message,
                     "position": position,
                 }
-                if odd or message[:9] == REPEATED:
+                if odd or message[:9] == REPEATED or (not identifier and message[:9] == AGAIN):
                     yield from _repetitions(logfile, msg, max(start, position - len(line) - 1))
                 logfile.last = msg
                 yield False, msg
@@ -307,6 +309,20 @@ def _is_odd(block: bytes) -> bool:
     return not block.isascii() or b"\r" in block or b"\0" in block
 
 
+def _times(last: MsgDetails | None, msg: MsgDetails) -> int:
+    """Clean the message, put the last one of its host in place of a mere count; tell how often."""
+    times, msg["message"] = repeated(cleaned(msg["message"]))
+    again = "" if msg["identifier"] else msg["message"]
+    if last is not None and last["host"] == msg["host"] and (count := repeated_last(again)):
+        msg["identifier"], msg["pid"], msg["message"] = (
+            last["identifier"],
+            last["pid"],
+            last["message"],
+        )
+        return count
+    return times
+
+
 def _repetitions(
     logfile: LogFile, msg: MsgDetails, start: int
 ) -> Iterator[tuple[bool, MsgDetails]]:
@@ -315,7 +331,7 @@ def _repetitions(
     The position of each lies within the line, which begins at ``start``: its distance from there
     is the number of messages yielded, of which ``resume`` makes that many fewer.
     """
-    times, msg["message"] = repeated(cleaned(msg["message"]))
+    times = _times(logfile.last, msg)
     end = int(msg["position"])
     told = logfile.resumed - start if start < logfile.resumed < end else 0
     for number in range(told + 1, times):

@@ -37,6 +37,7 @@ TAG = r"(?P<identifier>[^\s:\[\]]+)(?:\[(?P<pid>\d{1,9})\])?"
 SOURCE = re.compile(rf" ?(?P<host>\S*[^\s:]) {TAG}", TEXT)
 TAGGED = re.compile(rf" (?:(?P<host>\S*[^\s:]) )?{TAG}(?::|(?<=\])(?= |$)) ?(?P<message>.*)", TEXT)
 REPEATED = re.compile(r"message repeated (\d{1,9}) times: \[ ?(.*)\]", TEXT)
+REPEATED_LAST = re.compile(r"last message repeated (\d{1,9}) times?", TEXT)
 
 PRIORITY = r"(?:<\d{1,3}>)?"
 RFC_5424 = re.compile(
@@ -73,6 +74,13 @@ def repeated(message: str) -> tuple[int, str]:
     if match and 0 < int(match[1]) <= REPEATS:
         return int(match[1]), match[2]
     return 1, message
+
+
+def repeated_last(message: str) -> int:
+    """Return how often the last message was said again, 0 if that is not what it says (syslogd)."""
+    match = REPEATED_LAST.fullmatch(message)
+    count = int(match[1]) if match else 0
+    return count if count <= REPEATS else 0
 
 
 class Sources(dict[str, Source]):

@@ -66,6 +66,8 @@ def test_a_repetition_of_a_repetition(collector: Collector) -> None:
     inner = f"message repeated 1000 times: [ {RECORD}]"
     collector.add(said(f"message repeated 2 times: [ {inner}]"))
     assert collector.take().counts["m1"].unknown == 2
+    collector.add({**said(inner), "position": 1})  # a file gives each repetition by itself
+    assert collector.take().counts["m1"].unknown == 1
 
 
 def unknown(collector: Collector, count: int, machine: str) -> None:

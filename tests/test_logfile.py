@@ -211,6 +211,28 @@ def test_trap_12_repeated_messages(write: Callable[..., Path]) -> None:
     assert first["position"] < second["position"] < third["position"]
 
 
+def test_the_last_message_repeated(write: Callable[..., Path]) -> None:
+    """syslogd's count is as many messages more, of the same process, at the time of the count."""
+    again = "Nov  3 09:05:00 mx1 last message repeated 2 times\n"
+    first, *more = read(write(LINE + again))
+    assert [(msg["identifier"], msg["pid"], msg["message"]) for msg in more] == [
+        (first["identifier"], first["pid"], first["message"])
+    ] * 2
+    assert {msg["t"] for msg in more} == {datetime(2026, 11, 3, 9, 5, tzinfo=UTC)}
+    assert first["position"] < more[0]["position"] < more[1]["position"]
+    assert more[1]["position"] == len(LINE + again)
+
+
+def test_a_last_message_that_is_not_known(write: Callable[..., Path]) -> None:
+    """Another host's message, an absurd count, or none before it: nothing is made up."""
+    for host, count in (("mx2", 2), ("mx1", 99999999)):
+        line = f"Nov  3 09:05:00 {host} last message repeated {count} times\n"
+        _, message = read(write(LINE + line))
+        assert (message["identifier"], message["message"][:12]) == ("", "last message")
+    (alone,) = read(write("Nov  3 09:05:00 mx1 last message repeated 2 times\n"))
+    assert alone["identifier"] == ""
+
+
 def test_repetition_that_is_cut_stays_one_message(write: Callable[..., Path]) -> None:
     """Where the repeated text is not complete, or the count absurd, nothing is made up."""
     for text in ("message repeated 3 times: [ a", "message repeated 99999999 times: [ a]"):
