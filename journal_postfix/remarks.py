@@ -49,6 +49,9 @@ tls_match TLS {relay:peer}: Matched {what:text_before_colon}: {association:any}
 tls_match TLS {relay:peer}: matched peername: {peername:any}
 tls_chain TLS {relay:peer}: depth={depth} verify={verify:integer} subject={subject:any}
 tls_ciphers TLS {relay:peer}: TLS cipher list "{ciphers:lazy}["]
+# tls/tls_misc.c: a step towards 3.12
+tls_trace smtpd TLS protocol trace for {CLIENT} saved to {path:any}
+tls_trace TLS TLS protocol trace for {relay:peer} saved to {path:any}
 tls_certificate TLS subject={subject:any}
 tls_certificate TLS issuer={issuer:any}
 tls_alert TLS SSL3 alert {direction:word}:{severity:word}:{alert:any}
