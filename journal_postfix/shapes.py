@@ -40,7 +40,7 @@ _PERSONAL = (
     (re.compile(r"\b[0-9A-F]{6,21}(?=[:\s,)]|$)|\b[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{14,}\b"), "<id>"),
     (re.compile(r"(?<![\w.-])(?=[\w.-]*[^\W\d])(?:[\w-]++\.++)++[\w-]++"), "<name>"),
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9A-Fa-f]*+:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*"), "<ip>"),
-    (re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[^\W\d])[\w-]{8,}|\b[\w-]+(?=\(\d+\))"), "<name>"),
+    (re.compile(r"(?<![\w-])(?:(?=[\w-]*\d)(?=[\w-]*[^\W\d])[\w-]{8,}|[\w-]++(?=\(\d+\)))"), "<name>"),
 )  # fmt: skip
 _VALUES = ((re.compile(r"\d+"), "0"),)
 

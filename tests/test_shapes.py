@@ -77,7 +77,27 @@ def test_any_text(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a", "a.", "[a", "a:", ":", "<", '"', "a@", "=a", "0.", "a-", "\0"]
+    "piece",
+    [
+        "a",
+        "a.",
+        "[a",
+        "a:",
+        ":",
+        "<",
+        '"',
+        "a@",
+        "=a",
+        "0.",
+        "a-",
+        "\0",
+        "1-",
+        "message-id",
+        "'",
+        "(a",
+        "=",
+        "/",
+    ],
 )
 def test_a_long_line(piece: str) -> None:
     """A line of 100 kB is cut before it is looked at."""
