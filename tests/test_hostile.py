@@ -9,6 +9,8 @@ what Postfix does to it before it is logged. ``[...]`` may be missing.
 from __future__ import annotations
 
 import re
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +18,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from journal_postfix.delivery import EXTRACT
-from test_parser import QUEUE_ID, hostile, quoted, read
+from journal_postfix.entries import Rules
+from journal_postfix.logfile import iter_logfile_messages
+from journal_postfix.parser import parse
+from test_parser import QUEUE_ID, T, hostile, quoted, read
 
 TOKEN = re.compile(r"\{(\w+)(?::(\w+))?(?:=([^{}]*))?\}|\\(.)|(.)", re.DOTALL)
 NUMBERS = {
@@ -294,3 +299,36 @@ def test_the_free_text_gets_the_doubt() -> None:
     )
     assert parsed["reason"] == f"no; {tail} sasl_username=x"
     assert "sasl_username" not in parsed
+
+
+# --- bytes ------------------------------------------------------------------------------------------
+
+LOGIN_FAILED = (
+    b"warning: a.example[192.0.2.1]: SASL LOGIN authentication failed: no, sasl_username="
+)
+some_bytes = st.one_of(
+    st.binary(max_size=60),
+    st.text(max_size=30).map(lambda text: text.encode("utf-8", "surrogatepass")[:-1]),
+    hostile.map(str.encode),
+    st.sampled_from((b"\0", b"\xff\xfe", b"\xe2\x82", b"\x1b[2J", b"a" * 100_000)),
+).filter(lambda raw: b"\n" not in raw and not raw.endswith(b"\r"))
+
+
+@given(st.lists(some_bytes, min_size=1, max_size=20))
+def test_bytes_in_a_file_and_in_a_journal(names: list[bytes]) -> None:
+    """Whatever bytes a client sends for a login, both inputs give the same, and only that field."""
+    rules = Rules(("postfix",), (), (0,))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mail.log"
+        head = b"Nov 21 10:30:00 mx1 postfix/smtpd[1]: " + LOGIN_FAILED
+        path.write_bytes(b"".join(head + name + b"\n" for name in names))
+        from_file = [msg for _, msg in iter_logfile_messages(path, 2025, "UTC")]
+    for name, msg in zip(names, from_file, strict=True):
+        fields = {"MESSAGE": LOGIN_FAILED + name, "_UID": b"0", "_HOSTNAME": b"mx1"}
+        entry = rules.message(fields, "postfix/smtpd", T, "s=1")
+        assert entry is not None
+        assert entry["message"] == msg["message"]
+        parsed = parse(msg)
+        username = name.decode("utf-8", "replace").replace("\0", "?")
+        assert (parsed["action"], parsed["sasl_username"]) == ("login_failed", username)
+        assert (parsed["client_address"], parsed["reason"]) == ("192.0.2.1", "no")
