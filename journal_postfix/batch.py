@@ -30,6 +30,7 @@ class Item(NamedTuple):
     action: str
     delivery: Row
     machine: str = ""
+    pid: int | None = None
 
 
 @dataclass
@@ -118,7 +119,8 @@ def merge_batch(
     mails = stored
     noqueue: list[Row] = []
     for item in births_first(items):
-        _merge_item(item, mails, noqueue)
+        if item.delivery["table"] != "queue_event":
+            _merge_item(item, mails, noqueue)
     touched = [mail for group in mails.values() for mail in group if mail.changed]
     for mail in touched:
         finish(mail, rules or MailRules())

@@ -91,7 +91,7 @@ class Collector:
         if delivery is not None:
             syslog_name, _, daemon = msg["identifier"].rpartition("/")
             assert msg["t"] is not None
-            said = (syslog_name, daemon, parsed["action"], delivery, machine)
+            said = (syslog_name, daemon, parsed["action"], delivery, machine, msg["pid"])
             self.batch.items.append(Item(msg["t"], mta, *said))
 
     def _count_unknown(self, msg: MsgDetails, t: datetime) -> None:

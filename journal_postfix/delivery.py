@@ -43,6 +43,11 @@ STATUSES = frozenset((
     "sent", "deferred", "bounced", "SOFTBOUNCE", "deliverable", "undeliverable",
     "undeliverable-but-not-cached",
 ))  # fmt: skip
+#: Postfix's words for what postsuper did to how many mails (postsuper/postsuper.c).
+QUEUE_EVENTS = frozenset((
+    "Deleted", "Force-expired", "Placed on hold", "Released from hold", "Renamed to match inode number",
+    "Requeued",
+))  # fmt: skip
 QUEUE_MANAGERS = frozenset(("qmgr", "oqmgr", "nqmgr"))
 #: Daemons that name a remote server in their reasons.
 REMOTE = frozenset(("smtp", "lmtp", "error", "retry"))
@@ -162,6 +167,16 @@ def _held(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
 
 def _released(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
     return _mail(parsed, released_at=msg["t"], accepted=True)
+
+
+def _force_expired(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
+    return {"table": "queue_event", "action": "Force-expired", "named": 1}
+
+
+def _queue_event(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery | None:
+    if parsed.get("what") not in QUEUE_EVENTS:
+        return None
+    return {"table": "queue_event", "action": parsed["what"], "messages": parsed["messages"]}
 
 
 def _requeued(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
@@ -320,11 +335,13 @@ EXTRACT: dict[str, Extractor] = {
     "content_verdict": _content_verdict,
     "delivery": _delivered,
     "expired": _expired,
+    "force_expired": _force_expired,
     "held": _held,
     "message_id": _message_id,
     "message_rejected": _message_rejected,
     "notification": _notification,
     "pickup": _pickup,
+    "postsuper": _queue_event,
     "proxy_verdict": _proxy_verdict,
     "queue_active": _queue_active,
     "released": _released,
@@ -363,7 +380,7 @@ def extract_delivery(
 ) -> tuple[list[str], Delivery | None]:
     """What one parsed line tells: `(errors, delivery)`.
 
-    `delivery` has `table` (`from`, `to`, `noqueue`), columns of that table without None values,
+    `delivery` has `table` (`from`, `to`, `noqueue`, `queue_event`), columns of that table without None values,
     and for `also` a list of further rows the same line tells about. It is None for a line that
     carries no delivery fact. `errors` names what is odd in a line without refusing it.
     """

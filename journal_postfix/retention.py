@@ -57,6 +57,7 @@ def _clean(connection: Connection, config: Config, now: datetime) -> Cleaned:
                 cleaned += _clean_table(cursor, table, first)
         if horizon.delivery is not None:
             cursor.execute(SQL["statements/forget_open"], {"first": horizon.delivery})
+            cursor.execute(SQL["statements/forget_events"], {"first": horizon.delivery})
         firsts_kept = [first for first in horizon if first is not None]
         if firsts_kept:
             cursor.execute(SQL["statements/forget_sessions"], {"first": max(firsts_kept)})

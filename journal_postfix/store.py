@@ -21,6 +21,7 @@ from journal_postfix.database import (
     dicts,
 )
 from journal_postfix.merge import RECEIVED, Mail, Row
+from journal_postfix.queue_events import runs_of, store_runs
 
 _PREPARED = ("load_from", "load_to", "update_from", "update_to", "merge_open", "merge_unrecognised")
 _INET = {
@@ -251,4 +252,5 @@ def store_deliveries(
     }
     partitions.ensure(cursor, tables.days, days, options.partition_days)
     write_rows(cursor, tables, merged, source_ids)
+    store_runs(cursor, runs_of(items), horizon.delivery)
     return old

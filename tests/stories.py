@@ -3,9 +3,9 @@
 A story is `mails/NAME.log` (or `NAME.1.log`, `NAME.2.log`: one log cut into files) and
 `mails/NAME.yml`: under `mails` the rows of delivery_from, in each its recipients (`to`), their
 replaced records (`history`) and the verdicts that belong to the mail (`verdicts`); under `noqueue`
-the verdicts that belong to none. All rows are listed; of a row only columns worth stating, a null
-must be NULL. `fate` is the view's, `notification_for_id` the queue id of the row it points to (with the
-message-id behind it where the queue id comes back).
+the verdicts that belong to none; under `events` the rows of queue_event. All rows are listed; of a
+row only columns worth stating, a null must be NULL. `fate` is the view's, `notification_for_id` the
+queue id of the row it points to (with the message-id behind it where the queue id comes back).
 `config` holds configuration keys, `forged_by_pid` a process that is not Postfix's.
 `only_in_order` tells why lines may not be shuffled over the end of a batch, `sessions` why the lines
 of one process stay in their order, and in one file.
@@ -57,6 +57,7 @@ class Story:
     logs: list[list[str]]
     mails: list[Row] = field(default_factory=list)
     noqueue: list[Row] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)
     config: Row = field(default_factory=dict)
     forged_by_pid: int | None = None
     only_in_order: str = ""
@@ -275,6 +276,7 @@ _QUERIES = {
     "history": "SELECT * FROM delivery_attempt",
     "noqueue": "SELECT * FROM noqueue",
     "fates": "SELECT from_id, to_id, fate FROM delivery",
+    "events": "SELECT * FROM queue_event",
     "unrecognised": "SELECT daemon, shape, sqlstate FROM unrecognised",
 }
 
@@ -303,6 +305,7 @@ class Stored:
 
     mails: list[Row]
     noqueue: list[Row]
+    events: list[Row]
     lost: list[str]  # rows that belong to something that is not there, lines not recognised
 
 
@@ -326,7 +329,8 @@ def stored(dsn: str) -> Stored:
         row["fate"] = fates.get((row["id"], None))
         row["notification_for_id"] = _names(by_id, row["notification_for_id"])
     free = [row for row in rows["noqueue"] if row["from_id"] is None]
-    return Stored(list(mails.values()), free, lost + [repr(row) for row in rows["unrecognised"]])
+    lost += [repr(row) for row in rows["unrecognised"]]
+    return Stored(list(mails.values()), free, rows["events"], lost)
 
 
 def _put(rows: dict[Any, Row], key: Any, name: str, row: Row, lost: list[str]) -> None:
@@ -410,8 +414,8 @@ def check(
     have = stored(dsn)
     wrong = list(have.lost)
     for story in stories:
-        mails, noqueue = expected(story.mails), expected(story.noqueue)
-        found = differences("mails", mails, _of(story, have.mails))
-        found += differences("noqueue", noqueue, _of(story, have.noqueue))
-        wrong += [f"{story.name}: {text}" for text in found]
+        for kind in ("mails", "noqueue", "events"):
+            rows = _of(story, getattr(have, kind))
+            found = differences(kind, expected(getattr(story, kind)), rows)
+            wrong += [f"{story.name}: {text}" for text in found]
     return wrong
