@@ -51,6 +51,7 @@ class Config:
     retention_noqueue_pseudonymise: int = 0
     retention_noqueue_delete: int = 7
     clean_interval: float = 3600.0
+    queue_close_after: int = 30
     min_free_disk: int = 0
     auto_migrate: bool = False
 
@@ -218,6 +219,9 @@ KEYS: dict[str, Key] = {
         _never, "0 (this release deletes, it does not pseudonymise)", "days until pseudonymised"
     ),
     "retention.noqueue.delete": Key(_days, "days, 0 for never", "days until verdicts are deleted"),
+    "queue.close_after": Key(
+        _days, "days, 0 for never", "days of silence until a mail without an end is closed"
+    ),
     "clean_interval": Key(_seconds, "seconds, up to 86400", "time between clean-ups of `run`"),
     "min_free_disk": Key(_whole, "bytes, 0 for no limit", "free disk below which `run` waits"),
     "auto_migrate": Key(_truth, "true or false", "let run and backfill upgrade the schema"),

@@ -92,6 +92,14 @@ class Mail:
         removed_at: datetime | None = self.row.get("removed_at")
         return removed_at or self.superseded_at
 
+    def reopen(self, t: datetime) -> None:
+        """Take an inferred end back where a line at t says that the mail was not gone."""
+        row = self.row
+        sign = {"age": "t_f", "vanished": "removed_at"}.get(row.get("removed_by", ""))
+        if sign is not None and t > row[sign]:
+            del row["removed_at"], row["removed_by"]
+            self.superseded_at = None
+
     def is_over(self, t: datetime) -> bool:
         """Its queue file was gone more than LATE before t."""
         ended_at = self.ended_at()
@@ -316,6 +324,7 @@ def apply(mail: Mail, fact: Fact) -> None:
     born = BEGINS.get(fact.action, UNSEEN)
     mail.born = max(mail.born, born)
     merge_instance(mail, fact)
+    mail.reopen(fact.t)
     set_back = fact.is_set_back(mail)
     keep_min(row, "t_i", fact.t)
     keep_max(row, "t_f", fact.t)

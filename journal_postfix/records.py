@@ -71,6 +71,7 @@ def apply_record(mail: Mail, fact: Fact) -> Row:
     The record also says of its mail that it was in the queue, and of a probe that it is one.
     """
     columns = fact.columns
+    mail.reopen(fact.t)
     set_back = fact.is_set_back(mail)
     keep_min(mail.row, "t_i", fact.t)
     keep_max(mail.row, "t_f", fact.t)

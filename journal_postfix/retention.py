@@ -1,5 +1,7 @@
 """Old data goes: partitions dropped whole, the rest of a boundary partition row by row.
 
+Mails whose end was never logged are closed on the way.
+
 A partition is detached concurrently and then dropped, each with a short lock timeout, so that
 neither writers nor reports wait; what could not be had is tried again at the next clean-up.
 By the clock, not by the data: an idle server cleans too. Every clean-up leaves a record in
@@ -23,6 +25,7 @@ log = logging.getLogger("journal_postfix")
 
 PORTION = 10000  # rows deleted per transaction
 LOCK_TIMEOUT = "2s"
+MERGE_TIMEOUT = "1min"  # a merge of a large batch holds its lock for longer than any table's
 NEVER_QUEUED_KEPT = timedelta(days=1)
 _SETTINGS = {**PLAIN_SETTINGS, "lock_timeout": LOCK_TIMEOUT}
 
@@ -65,7 +68,25 @@ def _clean(connection: Connection, config: Config, now: datetime) -> Cleaned:
         cursor.execute(SQL["statements/forget_never_queued"], {"before": before})
         for row in cleaned:
             cursor.execute(SQL["statements/log_retention"], row)
+        if config.queue_close_after:
+            _close_old(cursor, now, timedelta(days=config.queue_close_after))
     return cleaned
+
+
+def _close_old(cursor: Cursor, now: datetime, kept: timedelta) -> None:
+    """Close the mails that were in the queue and gave no sign for so long, host by host."""
+    before = now - kept
+    cursor.execute(SQL["statements/hosts_with_old"], {"before": before})
+    for (mta,) in cursor.fetchall():
+        cursor.execute("BEGIN")
+        cursor.execute(f"SET LOCAL lock_timeout TO '{MERGE_TIMEOUT}'")
+        cursor.execute(SQL["statements/lock_mta"], {"mta": mta})
+        which = {"mta": mta, "before": before, "kept": kept}
+        cursor.execute(SQL["statements/close_old"], which)
+        closed = cursor.rowcount
+        cursor.execute("COMMIT")
+        if closed:
+            log.info("clean-up: %d mails closed by age", closed)
 
 
 def _finish_detached(cursor: Cursor) -> None:

@@ -171,9 +171,9 @@ COMMENT ON COLUMN delivery_from.hold_reason IS
 COMMENT ON COLUMN delivery_from.expired_at IS
     'When qmgr gave it up and returned it. Rule: latest.';
 COMMENT ON COLUMN delivery_from.removed_at IS
-    'When the queue file went away, as logged; for vanished and age the time it was noticed. NULL alone does not mean "in the queue".';
+    'When the queue file went away, as logged. vanished: when it was seen to be gone (reconcile''s listing of the queue, or the beginning of another mail with its queue id); age: queue.close_after days after the last sign of it. NULL alone does not mean "in the queue".';
 COMMENT ON COLUMN delivery_from.removed_by IS
-    'qmgr, postsuper, canceled, discarded, requeued, vanished, age. Rule: what was logged wins over what was inferred.';
+    'qmgr, postsuper, canceled, discarded, requeued, vanished (it is no longer in the queue, and the log does not tell why), age (its end was never logged). Rule: what was logged wins over what was inferred; a later line takes what was inferred back.';
 COMMENT ON COLUMN delivery_from.notification IS
     'This mail is itself a notice, in Postfix''s words (sender non-delivery, sender delay). Rule: first.';
 COMMENT ON COLUMN delivery_from.notification_for IS
@@ -479,6 +479,7 @@ CREATE TABLE open_mail (
     born      smallint NOT NULL,
     t_f       timestamptz NOT NULL,
     ended_at  timestamptz,
+    seen_at   timestamptz,
     PRIMARY KEY (mta, queue_id, id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000);
 
@@ -499,6 +500,8 @@ COMMENT ON COLUMN open_mail.t_f IS
     'Latest time that this source said of it.';
 COMMENT ON COLUMN open_mail.ended_at IS
     'When the queue file went away.';
+COMMENT ON COLUMN open_mail.seen_at IS
+    'When reconcile saw it in Postfix''s queue; renewed once a day.';
 
 CREATE INDEX open_mail_ended ON open_mail (source_id, ended_at) WHERE ended_at IS NOT NULL;
 
@@ -681,4 +684,4 @@ SELECT f.day, f.id AS from_id, t.id AS to_id, f.mta, f.syslog_name, f.service, f
 FROM delivery_from f
 LEFT JOIN delivery_to t ON t.day = f.day AND t.from_id = f.id;
 COMMENT ON VIEW delivery IS
-    'Mails with their recipients and what became of each. fate: delivered (here), accepted elsewhere, handed on, filtered on, waiting, held, returned, expired, discarded, swallowed by filter, deleted, refused, not completed, vanished, probe; NULL where the log does not tell.';
+    'Mails with their recipients and what became of each. fate: delivered (here), accepted elsewhere, handed on, filtered on, waiting, held, returned, expired, discarded, swallowed by filter, deleted, refused, not completed, vanished, probe; NULL where the log does not tell, as of a mail closed by age.';

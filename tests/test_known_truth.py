@@ -59,8 +59,9 @@ def journals(folder: Path, exports: list[str]) -> Path:
 
 
 def configured(folder: Path, dsn: str, **keys: Any) -> list[str]:
-    """Write a configuration that keeps everything; give the command that uses it."""
-    config = {"dsn": dsn, "retention": {"delivery": KEEP, "noqueue": KEEP}, **keys}
+    """Write a configuration that leaves old mails alone; give the command that uses it."""
+    leave = {"retention": {"delivery": KEEP, "noqueue": KEEP}, "queue": {"close_after": 0}}
+    config = {"dsn": dsn, **leave, **keys}
     (folder / "main.yml").write_text(yaml.safe_dump(config))
     return [sys.executable, "-m", "journal_postfix", "--config", str(folder / "main.yml")]
 
