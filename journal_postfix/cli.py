@@ -17,7 +17,16 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 
-from journal_postfix import __version__, backfill, output, queries, retention, run, schema
+from journal_postfix import (
+    __version__,
+    backfill,
+    output,
+    queries,
+    reconcile,
+    retention,
+    run,
+    schema,
+)
 from journal_postfix.collect import Debug
 from journal_postfix.config import Config, load
 from journal_postfix.database import PLAIN_SETTINGS, READER_SETTINGS, Error, connect
@@ -105,6 +114,11 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 
 def _add_clean(parser: argparse.ArgumentParser) -> None:
     """Delete what retention no longer keeps, now."""
+    _add_format(parser)
+
+
+def _add_reconcile(parser: argparse.ArgumentParser) -> None:
+    """Compare open mails with Postfix's queue and close what is gone."""
     _add_format(parser)
 
 
@@ -222,13 +236,26 @@ def _status(arguments: argparse.Namespace, config: Config) -> int:
     return 1 if status["problems"] else 0
 
 
-def _clean(arguments: argparse.Namespace, config: Config) -> int:
+def _checked_dsn(config: Config) -> str:
+    """The DSN of a database whose schema is the present one."""
     dsn = dsn_of(config, create=False)
     connection = connect(dsn, PLAIN_SETTINGS)
     try:
         schema.check(connection, migrate=False)
     finally:
         connection.close()
+    return dsn
+
+
+def _reconcile(arguments: argparse.Namespace, config: Config) -> int:
+    dsn = _checked_dsn(config)
+    compared = reconcile.reconcile(dsn, config, _stop_on_signals(), reconcile.write_mark)
+    print(output.sections(compared._asdict(), arguments.format), end="")
+    return 0
+
+
+def _clean(arguments: argparse.Namespace, config: Config) -> int:
+    dsn = _checked_dsn(config)
     cleaned = retention.clean(dsn, config, datetime.now(UTC))
     print(output.formatted(cleaned, arguments.format), end="")
     if not cleaned and arguments.format == "table":
@@ -245,6 +272,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Command]] =
     "parse": (_add_parse, _parse),
     "status": (_add_status, _status),
     "clean": (_add_clean, _clean),
+    "reconcile": (_add_reconcile, _reconcile),
 }
 
 

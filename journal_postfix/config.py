@@ -52,6 +52,8 @@ class Config:
     retention_noqueue_delete: int = 7
     clean_interval: float = 3600.0
     queue_close_after: int = 30
+    queue_config_directories: tuple[str, ...] = ()
+    queue_check_interval: float = 3600.0
     min_free_disk: int = 0
     auto_migrate: bool = False
 
@@ -148,6 +150,10 @@ def _seconds(value: Any) -> float:
     return float(value)
 
 
+def _pause(value: Any) -> float:
+    return 0.0 if value == 0 and not isinstance(value, bool) else _seconds(value)
+
+
 def _days(value: Any) -> int:
     if _whole(value) > 36500:
         raise ValueError
@@ -219,6 +225,12 @@ KEYS: dict[str, Key] = {
         _never, "0 (this release deletes, it does not pseudonymise)", "days until pseudonymised"
     ),
     "retention.noqueue.delete": Key(_days, "days, 0 for never", "days until verdicts are deleted"),
+    "queue.config_directories": Key(
+        _words, "a list of paths", "Postfix's instances; default: all that postmulti lists"
+    ),
+    "queue.check_interval": Key(
+        _pause, "seconds, up to 86400, 0 for never", "time between looks of `run` at the queue"
+    ),
     "queue.close_after": Key(
         _days, "days, 0 for never", "days of silence until a mail without an end is closed"
     ),

@@ -26,6 +26,7 @@ from journal_postfix.journal import (
 )
 from journal_postfix.logfollow import FollowedFile, iter_logfile_follow
 from journal_postfix.messages import MsgDetails, Position
+from journal_postfix.reconcile import reconcile_regularly
 from journal_postfix.retention import clean_regularly
 from journal_postfix.server import dsn_of, ready_dsn
 from journal_postfix.writer import Source, Writer
@@ -88,6 +89,7 @@ def run(config: Config, stop: Event, how: How, debug: Debug | None = None) -> No
     try:
         if not how.once:
             _clean_beside(config, stop)
+            _reconcile_beside(config, stop)
         service = Service(config, committer, collector, stop, how)
         if how.file is None:
             _run_journal(service)
@@ -102,6 +104,13 @@ def _clean_beside(config: Config, stop: Event) -> None:
     """Clean up by the clock in a thread of its own: an idle server cleans too."""
     arguments = (partial(dsn_of, config), config, stop, lambda: datetime.now(UTC))
     Thread(target=clean_regularly, args=arguments, daemon=True, name="clean").start()
+
+
+def _reconcile_beside(config: Config, stop: Event) -> None:
+    """Compare with Postfix's queue in a thread of its own: a listing may take minutes."""
+    if config.queue_check_interval:
+        arguments = (partial(dsn_of, config), config, stop)
+        Thread(target=reconcile_regularly, args=arguments, daemon=True, name="queue").start()
 
 
 def _run_journal(service: Service) -> None:

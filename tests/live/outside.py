@@ -20,9 +20,14 @@ def start(folder: Path, rounds: int, pace: float = 0.0) -> subprocess.Popen[str]
 
     ``folder`` must be empty; when the process has ended it holds ``truth.json``.
     """
+    return start_program(folder, "live", str(rounds), str(pace))
+
+
+def start_program(folder: Path, module: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start a program of ours inside the namespaces; ``folder`` is its first argument."""
     journal_folder(folder).mkdir(parents=True)
     descriptor = network()
-    inside = [sys.executable, "-m", "live", str(folder), str(rounds), str(pace)]
+    inside = [sys.executable, "-m", module, str(folder), *arguments]
     try:
         return subprocess.Popen(
             enter(descriptor, inside), cwd=TESTS, text=True, pass_fds=[descriptor],
