@@ -123,9 +123,14 @@ def _pickup(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
     given = _sender(parsed, options)
     if "orig_queue_id" not in parsed:
         return _mail(parsed, origin="local", uid=parsed["uid"], **given)
-    old = {"table": "from", "queue_id": parsed["orig_queue_id"]}
+    old = {
+        "table": "from",
+        "queue_id": parsed["orig_queue_id"],
+        "next_queue_id": parsed["queue_id"],
+    }
+    old |= {"removed_at": msg["t"], "removed_by": "requeued"}  # postsuper -r ALL names no ids
     columns = {"origin": "requeue", "uid": parsed["uid"], "orig_queue_id": parsed["orig_queue_id"]}
-    return _mail(parsed, **columns, **given, also=[{**old, "next_queue_id": parsed["queue_id"]}])
+    return _mail(parsed, **columns, **given, also=[old])
 
 
 def _message_id(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:

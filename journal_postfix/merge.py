@@ -266,9 +266,12 @@ def _merge_sender(row: Row, fact: Fact) -> None:
 
 
 def _merge_removal(row: Row, columns: Row) -> None:
-    inferred = row.get("removed_by") in (None, "vanished", "age")
-    if inferred or columns["removed_by"] in ("requeued", "postsuper"):
-        row["removed_at"], row["removed_by"] = columns["removed_at"], columns["removed_by"]
+    known, by = row.get("removed_by"), columns["removed_by"]
+    named = by in ("requeued", "postsuper") and "next_queue_id" not in columns
+    if known == by == "requeued":
+        keep_min(row, "removed_at", columns["removed_at"])
+    elif named or known in (None, "vanished", "age"):
+        row["removed_at"], row["removed_by"] = columns["removed_at"], by
 
 
 def _merge_hold(row: Row, columns: Row, *, set_back: bool) -> None:
