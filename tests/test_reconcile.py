@@ -20,7 +20,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from journal_postfix import cli, postqueue, reconcile
+import journals
+from journal_postfix import cli, postqueue, reconcile, run
 from journal_postfix.config import Config, config_from
 from journal_postfix.messages import InputError, Position
 from journal_postfix.reconcile import Behind, Compared, NotOurs
@@ -470,6 +471,40 @@ def test_a_failure_is_said_once(
     wait(lambda: rows(dsn, END) == [(QID, "vanished")])
     wait(lambda: any("1 of them closed as gone" in r.getMessage() for r in caplog.records))
     assert "@" not in caplog.text
+
+
+def journal_entries(lines: list[tuple[str, str]], t: datetime) -> Iterator[dict[str, Any]]:
+    """Give the lines of a mail as journal entries, and a later one of another program."""
+    common = {"_MACHINE_ID": MACHINE, "_BOOT_ID": MACHINE, "_HOSTNAME": "mx1.example.com",
+              "_UID": 0, "PRIORITY": 6, "SYSLOG_PID": 1}  # fmt: skip
+    said = [(f"postfix/{daemon}", text, t) for daemon, text in lines]
+    for identifier, text, when in [*said, ("cron", "nothing", t + 2 * HOUR)]:
+        stamp = round(when.timestamp() * 1_000_000)
+        times = {"__REALTIME_TIMESTAMP": stamp, "__MONOTONIC_TIMESTAMP": stamp}
+        yield {**common, **times, "SYSLOG_IDENTIFIER": identifier, "MESSAGE": text}
+
+
+@pytest.mark.parametrize("interval", [0, 0.05], ids=["never", "often"])
+def test_run_compares_by_itself(
+    dsn: str, postfix: Postfix, tmp_path: Path, interval: float
+) -> None:
+    """`run` on this host's journal closes what is gone, unless it shall not look at the queue."""
+    entries = list(journal_entries(WAITS, datetime.now(UTC) - HOUR))
+    journals.write_journal(tmp_path / "journal" / "system.journal", entries)
+    folder = {"directory": str(tmp_path / "journal")}
+    often = {"journal_poll_interval": 0.1, "queue": {"check_interval": interval}}
+    config = configured(dsn=dsn, journal=folder, **often)
+    stop = Event()
+    service = Thread(target=run.run, args=(config, stop, run.How()))
+    service.start()
+    try:
+        wait(lambda: rows(dsn, "SELECT status FROM delivery_to") == [("deferred",)])
+        if interval:
+            wait(lambda: rows(dsn, END) == [(QID, "vanished")])
+    finally:
+        stop.set()
+        service.join()
+    assert bool(postfix.looks()) is bool(interval)
 
 
 def test_it_gives_up_where_it_may_not(
