@@ -73,35 +73,39 @@ def machine_id() -> str:
         return ""
 
 
-def _local_sources(cursor: Cursor, config: Config) -> Rows:
-    """This machine's journal, else the files and streams that are this host's by name."""
+def _here(cursor: Cursor, config: Config) -> list[Here]:
+    """This host under each of the names its lines were stored by; raises NotOurs."""
     cursor.execute(SQL["queries/local_sources"])
-    found = dicts(cursor)
+    sources = dicts(cursor)
     machine = machine_id()
-    journals = [row for row in found if row["kind"] == "journal" and row["identity"] == machine]
-    if journals:
-        return journals
-    host = socket.gethostname()
-    names = {config.mta_of(host), config.mta_of(host.partition(".")[0])}
-    return [row for row in found if row["kind"] != "journal" and row["mta"] in names]
-
-
-def _here(sources: Rows, config: Config) -> list[Here]:
-    """This host under each of the names its lines were stored by."""
-    own = [row["id"] for row in sources]
-    firsts = [row["t_first"] for row in sources if row["t_first"] is not None]
+    journals = [row for row in sources if row["kind"] == "journal" and row["identity"] == machine]
+    found = journals or _of_this_name(sources, config)
+    firsts = [row["t_first"] for row in found if row["t_first"] is not None]
     if not firsts:
         raise NotOurs(f"no log of this host ({socket.gethostname()}) is stored")
     known = min(firsts)
     kept = config.horizon(datetime.now(UTC)).delivery
     if kept is not None:
         known = max(known, datetime.combine(kept, time(), UTC))
-    return [Here(mta, own, known) for mta in sorted({row["mta"] for row in sources})]
+    own = [row["id"] for row in found]
+    return [Here(mta, own, known) for mta in sorted({mta for row in found for mta in row["hosts"]})]
 
 
-def _stored_to(cursor: Cursor, config: Config) -> datetime | None:
-    times = [row["t"] for row in _local_sources(cursor, config) if row["t"] is not None]
-    return max(times, default=None)
+def _of_this_name(sources: Rows, config: Config) -> Rows:
+    """The files and streams with lines of this host, by its name."""
+    host = socket.gethostname()
+    names = {config.mta_of(host), config.mta_of(host.partition(".")[0])}
+    files = [
+        {**row, "hosts": names & set(row["hosts"])} for row in sources if row["kind"] != "journal"
+    ]
+    return [row for row in files if row["hosts"]]
+
+
+def _stored_to(cursor: Cursor, here: list[Here]) -> datetime | None:
+    cursor.execute(SQL["queries/stored_to"], {"own": here[0].own})
+    row = cursor.fetchone()
+    t: datetime | None = row[0] if row else None
+    return t
 
 
 # --- the comparison -------------------------------------------------------------------------
@@ -136,13 +140,15 @@ def _places(here: Iterable[Here], found: Iterable[Instance], before: datetime) -
     ]
 
 
-def _wait_for_log(cursor: Cursor, config: Config, stop: Event, mark: Callable[[], object]) -> None:
+def _wait_for_log(
+    cursor: Cursor, here: list[Here], stop: Event, mark: Callable[[], object]
+) -> None:
     """Wait until the log is stored beyond this moment; raises Behind."""
     until = datetime.now(UTC) + SETTLE / 2
     stop.wait(SETTLE.total_seconds())
     mark()
     for _ in range(int(PATIENCE / _LOOK) + 1):
-        stored_to = _stored_to(cursor, config)
+        stored_to = _stored_to(cursor, here)
         if stored_to is not None and stored_to >= until:
             return
         if stop.wait(_LOOK):
@@ -168,14 +174,14 @@ def _close(cursor: Cursor, place: dict[str, Any], t: datetime) -> Rows:
 
 
 def _compare(cursor: Cursor, config: Config, stop: Event, mark: Callable[[], object]) -> Compared:
-    here = _here(_local_sources(cursor, config), config)
+    here = _here(cursor, config)
     found = instances(config.queue_config_directories)
     cursor.execute(SQL["statements/listing_session"])
     begun = datetime.now(UTC)
     places = _places(here, found, begun - SHUFFLE)
     for number in (1, 2):
         _list(cursor, number, found)
-        _wait_for_log(cursor, config, stop, mark)
+        _wait_for_log(cursor, here, stop, mark)
         if not _is_missing(cursor, places):
             break
     rows, closed = [], []

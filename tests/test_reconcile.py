@@ -303,6 +303,25 @@ def test_a_file_is_ours_by_its_host(
         assert len(compare(dsn, config).closed) == 1
 
 
+def test_a_file_of_many_hosts_holds_ours_too(dsn: str, postfix: Postfix) -> None:
+    """In a common file this host's mails are known by its name, whoever wrote the last line."""
+    log(dsn, WAITS, named(OTHER), machine="first line", kind="file")
+    run_sql(dsn, f"UPDATE delivery_from SET mta = 'mx2' WHERE queue_id = '{OTHER}'",
+            f"UPDATE open_mail SET mta = 'mx2' WHERE queue_id = '{OTHER}'",
+            "UPDATE source SET mta = 'mx2'")  # fmt: skip
+    config = configured(mta_names={socket.gethostname(): "mx1.example.com"})
+    assert [row["queue_id"] for row in compare(dsn, config).closed] == [QID]
+
+
+def test_a_host_that_was_renamed(dsn: str, postfix: Postfix) -> None:
+    """Open mails of this machine's journal are this host's, also under a name it had before."""
+    log(dsn, WAITS)
+    run_sql(dsn, "UPDATE source SET mta = 'mx9.example.com'")
+    compared = compare(dsn)
+    assert [row["queue_id"] for row in compared.closed] == [QID]
+    assert {row["mta"] for row in compared.instances} == {"mx1.example.com", "mx9.example.com"}
+
+
 def test_a_loaded_file_of_this_host_is_compared(dsn: str, postfix: Postfix) -> None:
     """Mails from a file of the host that stand open beside its journal are closed too."""
     log(dsn, named(OTHER), machine="first line", kind="file", read_to=-HOUR)
