@@ -159,15 +159,21 @@ def _wait_for_log(
     )
 
 
+def _apart(cursor: Cursor, statement: str, values: dict[str, Any]) -> Rows:
+    """The rows of a statement about a host's mails, run while no batch of the host is merged."""
+    cursor.execute("BEGIN")
+    cursor.execute(SQL["statements/lock_mta"], values)
+    cursor.execute(SQL[f"statements/{statement}"], values)
+    rows = dicts(cursor) if cursor.description else []
+    cursor.execute("COMMIT")
+    return rows
+
+
 def _close(cursor: Cursor, place: dict[str, Any], t: datetime) -> Rows:
-    """Close what is gone, some mails per transaction, while no batch of the host is merged."""
+    """Close what is gone, some mails per transaction."""
     closed: Rows = []
     while True:
-        cursor.execute("BEGIN")
-        cursor.execute(SQL["statements/lock_mta"], place)
-        cursor.execute(SQL["statements/close_gone"], {**place, "t": t, "most": PORTION})
-        some = dicts(cursor)
-        cursor.execute("COMMIT")
+        some = _apart(cursor, "close_gone", {**place, "t": t, "most": PORTION})
         closed += some
         if len(some) < PORTION:
             return closed
@@ -189,7 +195,7 @@ def _compare(cursor: Cursor, config: Config, stop: Event, mark: Callable[[], obj
         cursor.execute(SQL["queries/queue_compared"], place)
         (row,) = dicts(cursor)
         gone = _close(cursor, place, begun)
-        cursor.execute(SQL["statements/note_seen"], {**place, "t": begun})
+        _apart(cursor, "note_seen", {**place, "t": begun})
         rows.append({**row, "closed": len(gone)})
         closed += gone
     return Compared(rows, closed)
