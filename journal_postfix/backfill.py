@@ -21,9 +21,10 @@ from journal_postfix.database import ConnectionFailed
 from journal_postfix.join import join_halves
 from journal_postfix.logfile import LogFile, iter_logfile_messages
 from journal_postfix.messages import InputError, MsgDetails
+from journal_postfix.overlap import Sample, Span, rate_of, refuse_shared, sample, span_of, touching
 from journal_postfix.run import run_loop
 from journal_postfix.server import dsn_of, ready_dsn
-from journal_postfix.writer import Writer
+from journal_postfix.writer import Source, Writer
 
 log = logging.getLogger("journal_postfix")
 
@@ -40,15 +41,20 @@ class Loaded:
     lines: int = 0
     unknown: int = 0
     too_old: int = 0
-    known: bool = False  # something of it had been loaded before
+    known: int = 0  # lines that another source had told
+    resumed: bool = False  # something of it had been loaded before
 
 
 @dataclass(frozen=True)
 class FileOptions:
-    """How the files are to be read: year of the first line, time zone of its stamps."""
+    """How the files are to be read: year of the first line, time zone of its stamps.
+
+    `overlap_ok`: lines that another file brought in are passed over, not an error.
+    """
 
     year: int | None = None
     timezone: str | None = None
+    overlap_ok: bool = False
 
 
 def backfill(
@@ -63,11 +69,14 @@ def backfill(
 ) -> list[Loaded]:
     """Load the files, one after the other or in `jobs` processes; gives what became of each.
 
-    Raises InputError; what was committed until then stays, and the next call goes on there.
+    Raises InputError, before anything is loaded where files share lines. What was committed
+    until then stays, and the next call goes on there.
     """
     stop = stop or Event()
     if not _is_ready(config, stop):
         return []
+    if not options.overlap_ok:
+        _refuse_overlap(config, paths, options)
     if jobs > 1 and len(paths) > 1:
         context = get_context("spawn")
         with ProcessPoolExecutor(min(jobs, len(paths)), mp_context=context) as pool:
@@ -94,6 +103,53 @@ def _is_ready(config: Config, stop: Event) -> bool:
     return Committer(Writer(""), config, stop, PATIENCE).attempt(ready)
 
 
+def _refuse_overlap(config: Config, paths: Sequence[str], options: FileOptions) -> None:
+    """Look into those files that may share lines with others, stored ones or each other."""
+    writer = Writer(partial(dsn_of, config), config.store_options(finite=True, overlap_ok=False))
+    committer = Committer(writer, config, Event(), PATIENCE)
+    try:
+        committer.attempt(lambda: _compare_files(writer, config, paths, options))
+    finally:
+        writer.close()
+
+
+def _compare_files(
+    writer: Writer, config: Config, paths: Sequence[str], options: FileOptions
+) -> None:
+    stored = [Span(*row) for row in writer.file_times()]
+    found = {path: _span(writer, path, options) for path in paths}
+    spans = {path: span for path, span in found.items() if span is not None}
+    touches = touching(list(spans.values()), stored)
+    samples = []
+    for (path, span), is_touched in zip(spans.items(), touches, strict=True):
+        if is_touched:
+            logfile, source = _opened(writer, path)
+            messages = iter_logfile_messages(logfile, options.year, options.timezone)
+            rate = rate_of(logfile)
+            samples.append(Sample(logfile.name, span, rate, sample(config, messages, rate)))
+            own = source.id if source else None
+            writer.refuse_shared(logfile.name, own, samples[-1].lines)
+    refuse_shared(samples)
+
+
+def _span(writer: Writer, path: str, options: FileOptions) -> Span | None:
+    """Return the times of what is left to load of a file; None where that cannot be told."""
+    logfile, _ = _opened(writer, path)
+    if logfile.kind != "file":
+        return None
+    messages = iter_logfile_messages(logfile, options.year, options.timezone)
+    try:
+        return span_of(logfile, messages)
+    except InputError:
+        return None  # told when it is loaded
+
+
+def _opened(writer: Writer, path: str) -> tuple[LogFile, Source | None]:
+    """Open a file where it was left; also gives its source, if it has one."""
+    logfile = LogFile(path)
+    return logfile, _resumed(writer, logfile)
+
+
 def _join(config: Config) -> None:
     writer = Writer(partial(dsn_of, config), config.store_options(finite=True))
     committer = Committer(writer, config, Event(), PATIENCE)
@@ -110,7 +166,8 @@ def _load_one(
     stop: Event | None = None,
 ) -> Loaded:
     stop = stop or Event()
-    writer = Writer(partial(dsn_of, config), config.store_options(finite=True))
+    storing = config.store_options(finite=True, overlap_ok=options.overlap_ok)
+    writer = Writer(partial(dsn_of, config), storing)
     try:
         committer = Committer(writer, config, stop, PATIENCE)
         logfile = LogFile(path)
@@ -118,7 +175,7 @@ def _load_one(
         loaded = Loaded(path)
 
         def resume() -> None:
-            loaded.known = _resume(writer, logfile, collector)
+            loaded.resumed = _resume(writer, logfile, collector)
 
         if not committer.attempt(resume):
             return loaded
@@ -131,21 +188,28 @@ def _load_one(
     finally:
         writer.close()
     loaded.lines, loaded.unknown = committer.lines, committer.unknown
-    loaded.too_old = committer.too_old
+    loaded.too_old, loaded.known = committer.too_old, committer.known
     _refuse_unreadable(loaded)
     return loaded
 
 
 def _resume(writer: Writer, logfile: LogFile, collector: Collector) -> bool:
     """Go on where the content was left, whatever the file is called; False: it is new."""
-    position = logfile.position()
-    writer.hold(position.kind, logfile.identity)
-    for source in writer.find_sources(position.kind, logfile.identity):
+    writer.hold(logfile.kind, logfile.identity)
+    source = _resumed(writer, logfile)
+    if source is None:
+        return False
+    writer.sources[source.kind, source.identity] = source
+    collector.resume("", source.state)
+    return True
+
+
+def _resumed(writer: Writer, logfile: LogFile) -> Source | None:
+    """Go on where the content was left; gives the source it was left in."""
+    for source in writer.find_sources(logfile.kind, logfile.identity):
         if source.position and logfile.resume(int(source.position), source.digest):
-            writer.sources[source.kind, source.identity] = source
-            collector.resume("", source.state)
-            return True
-    return False
+            return source
+    return None
 
 
 def _watched(

@@ -8,16 +8,18 @@ knows neither SQL nor log syntax.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from itertools import count
+from typing import NamedTuple, TypeVar
 
 from journal_postfix import merge
 from journal_postfix.merge import Fact, Mail, Row
 from journal_postfix.records import apply_record
 
 Key = tuple[str, str]  # mta, queue id
+Line = TypeVar("Line")
 
 
 class Item(NamedTuple):
@@ -31,6 +33,40 @@ class Item(NamedTuple):
     delivery: Row
     machine: str = ""
     pid: int | None = None
+    fingerprint: int = 0
+
+
+class Unknown(NamedTuple):
+    """One line of Postfix that was not recognised: its shape, and its text with masks."""
+
+    t: datetime
+    mta: str
+    daemon: str
+    shape: str
+    example: str
+    machine: str = ""
+    fingerprint: int = 0
+
+
+class Loss(NamedTuple):
+    """One line that tells of lost lines: since when, how many (None: not said), and why."""
+
+    t: datetime
+    mta: str
+    since: datetime | None
+    lost: int | None
+    reason: str
+    machine: str = ""
+    fingerprint: int = 0
+
+
+class Seen(NamedTuple):
+    """One line of which only that it was there is kept, such as a forged one."""
+
+    t: datetime
+    mta: str
+    machine: str = ""
+    fingerprint: int = 0
 
 
 @dataclass
@@ -56,15 +92,19 @@ class Counts:
 
 @dataclass
 class Batch:
-    """Lines read since the last commit: items, and what was only counted.
+    """Lines read since the last commit: those that leave something, and counts of the others.
 
-    `counts` has a key for each machine of a journal, '' for a file's lines.
+    `counts` has a key for each machine of a journal, '' for a file's lines. `gaps` are those
+    that an input noticed. The store sets `too_old` and `known`: lines another source had told.
     """
 
     items: list[Item] = field(default_factory=list)
-    unrecognised: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    unrecognised: list[Unknown] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    forged: list[Seen] = field(default_factory=list)
     messages: int = 0  # all that were handed over, Postfix's or not
     too_old: int = 0
+    known: int = 0
     counts: defaultdict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
     gaps: list[Row] = field(default_factory=list)
     states: dict[str, str] = field(default_factory=dict)  # by machine: its open sessions, JSON
@@ -79,11 +119,24 @@ class Batch:
         """Lines of Postfix that were not recognised."""
         return sum(counts.unknown for counts in self.counts.values())
 
-    def count_unknown(self, daemon: str, shape: str, example: str, t: datetime) -> None:
-        """Count a line of Postfix that was not recognised by its shape, with its first example."""
-        known = self.unrecognised.setdefault((daemon, shape), [0, example, t, t])
-        known[0] += 1
-        known[2], known[3] = min(known[2], t), max(known[3], t)
+    def told(self) -> list[Item | Unknown | Loss | Seen]:
+        """Every line that leaves something."""
+        return [*self.items, *self.unrecognised, *self.losses, *self.forged]
+
+    def without(self, lines: Collection[int]) -> Batch:
+        """The batch but for some lines, given by their numbers among those told."""
+        numbers = count()
+
+        def kept(group: Iterable[Line]) -> list[Line]:
+            return [line for line in group if next(numbers) not in lines]
+
+        return replace(
+            self,
+            items=kept(self.items),
+            unrecognised=kept(self.unrecognised),
+            losses=kept(self.losses),
+            forged=kept(self.forged),
+        )
 
 
 @dataclass

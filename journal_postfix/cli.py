@@ -88,6 +88,9 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="plain, gz, bz2, xz, zst, or -")
     _add_stamps(parser)
     parser.add_argument("--mta", metavar="NAME", help="store the lines as this host's")
+    parser.add_argument(
+        "--overlap-ok", action="store_true", help="files may share lines: store each line once"
+    )
     parser.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="load N files at once")
 
 
@@ -156,7 +159,7 @@ def _run(arguments: argparse.Namespace, config: Config) -> int:
 def _backfill(arguments: argparse.Namespace, config: Config) -> int:
     if arguments.mta:
         config = Config(**{**config.__dict__, "mta": arguments.mta})
-    options = backfill.FileOptions(arguments.year, arguments.timezone)
+    options = backfill.FileOptions(arguments.year, arguments.timezone, arguments.overlap_ok)
     for path in arguments.files:  # a wrong name is told before anything is loaded
         if path != "-":
             LogFile(path)
@@ -175,13 +178,15 @@ def _backfill(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def _told(loaded: backfill.Loaded, config: Config) -> str:
-    if loaded.known and not loaded.lines:
+    if loaded.resumed and not loaded.lines:
         return f"{loaded.path}: loaded before, nothing new"
     words = [f"{loaded.path}: {loaded.lines} lines of Postfix"]
-    if loaded.known:
+    if loaded.resumed:
         words[0] += " since it was last loaded"
     if loaded.unknown:
         words.append(f"{loaded.unknown} not recognised (see status)")
+    if loaded.known:
+        words.append(f"{loaded.known} stored before from another source")
     if loaded.too_old:
         words.append(
             f"{loaded.too_old} mails and verdicts not stored: older than retention.delivery.delete"

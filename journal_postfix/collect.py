@@ -11,14 +11,17 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from journal_postfix.batch import Batch, Item
+from journal_postfix import losses
+from journal_postfix.batch import Batch, Item, Loss, Seen, Unknown
 from journal_postfix.config import Config
 from journal_postfix.delivery import extract_delivery
 from journal_postfix.loglines import repeated
+from journal_postfix.losses import LOSERS
 from journal_postfix.messages import MsgDetails
 from journal_postfix.parser import Parsed, parse, route
 from journal_postfix.session import Sessions
 from journal_postfix.shapes import masked, shape
+from journal_postfix.spans import fingerprint
 
 log = logging.getLogger("journal_postfix")
 
@@ -39,6 +42,7 @@ class Collector:
         self._sessions: defaultdict[str, Sessions] = defaultdict(Sessions)
         self._unknown_in_a_row: Counter[str] = Counter()
         self._suspicious: set[str] = set()
+        self._last_seen: dict[str, datetime] = {}
 
     def resume(self, machine: str, state: Mapping[str, Any]) -> None:
         """Go on with the sessions that were open when this source was stored last."""
@@ -48,6 +52,9 @@ class Collector:
         """The batch so far; a new one begins."""
         batch, self.batch = self.batch, Batch()
         batch.states = {machine: self._sessions[machine].state() for machine in batch.counts}
+        for machine, counts in batch.counts.items():
+            if counts.t_last is not None:
+                self._last_seen[machine] = counts.t_last
         return batch
 
     def add(self, msg: MsgDetails) -> None:
@@ -67,20 +74,36 @@ class Collector:
         if self.debug is not None:
             self.debug("input", msg)
             self.debug("parse", parsed)
-        if action == "foreign" or msg["t"] is None:
+        t = msg["t"]
+        if t is None:
             return
-        counts = self.batch.counts[msg.get("machine", "")]
+        if action == "foreign":
+            if msg["identifier"].startswith(LOSERS):
+                self._note_loss(msg, t)
+            return
+        machine = msg.get("machine", "")
+        counts = self.batch.counts[machine]
+        mta = self.config.mta_of(msg["host"])
         if msg.get("trusted") is False:
             counts.forged += 1
+            self.batch.forged.append(Seen(t, mta, machine, _fingerprint(msg, t)))
             return
-        mta = self.config.mta_of(msg["host"])
-        counts.saw(msg["t"], mta)
+        counts.saw(t, mta)
         if action == "unknown":
             counts.unknown += 1
-            self._count_unknown(msg, msg["t"])
+            self._count_unknown(msg, t, mta)
         else:
             self._unknown_in_a_row[msg.get("machine", "")] = 0
             self._extract(msg, parsed, mta)
+
+    def _note_loss(self, msg: MsgDetails, t: datetime) -> None:
+        loss = losses.read(msg["identifier"], msg["message"])
+        if loss is not None:
+            machine, mta = msg.get("machine", ""), self.config.mta_of(msg["host"])
+            counts = self.batch.counts.get(machine)
+            since = (counts and counts.t_last) or self._last_seen.get(machine)
+            said = (loss.lost, loss.reason, machine, _fingerprint(msg, t))
+            self.batch.losses.append(Loss(t, mta, since, *said))
 
     def _extract(self, msg: MsgDetails, parsed: Parsed, mta: str) -> None:
         machine = msg.get("machine", "")
@@ -90,14 +113,16 @@ class Collector:
             self.debug("extract", delivery)
         if delivery is not None:
             syslog_name, _, daemon = msg["identifier"].rpartition("/")
-            assert msg["t"] is not None
+            t = msg["t"]
+            assert t is not None
             said = (syslog_name, daemon, parsed["action"], delivery, machine, msg["pid"])
-            self.batch.items.append(Item(msg["t"], mta, *said))
+            self.batch.items.append(Item(t, mta, *said, _fingerprint(msg, t)))
 
-    def _count_unknown(self, msg: MsgDetails, t: datetime) -> None:
+    def _count_unknown(self, msg: MsgDetails, t: datetime, mta: str) -> None:
         found = route(msg["identifier"], self.names)
         text = msg["message"]
-        self.batch.count_unknown(found.daemon if found else "", shape(text), masked(text), t)
+        said = (found.daemon if found else "", shape(text), masked(text), msg.get("machine", ""))
+        self.batch.unrecognised.append(Unknown(t, mta, *said, _fingerprint(msg, t)))
         self._suspect(msg.get("machine", ""))
 
     def _suspect(self, machine: str) -> None:
@@ -106,3 +131,7 @@ class Collector:
         if self._unknown_in_a_row[machine] == SUSPICIOUS and machine not in self._suspicious:
             self._suspicious.add(machine)
             log.warning("%d lines of Postfix in a row were not recognised; see status", SUSPICIOUS)
+
+
+def _fingerprint(msg: MsgDetails, t: datetime) -> int:
+    return fingerprint(t, msg["pid"], msg["message"])

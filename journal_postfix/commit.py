@@ -36,6 +36,7 @@ class Committer:
         self.patience = patience
         self.lines = 0
         self.too_old = 0
+        self.known = 0
         self.unknown = 0
 
     def commit(self, batch: Batch, positions: Sequence[Position]) -> bool:
@@ -46,6 +47,7 @@ class Committer:
         if stored:
             self.lines += batch.lines
             self.too_old += batch.too_old
+            self.known += batch.known
             self.unknown += batch.unknown
         return stored
 

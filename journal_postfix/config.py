@@ -66,14 +66,14 @@ class Config:
         verp = verp_options(self.verp_marker, self.verp_patterns)
         return Options(self.store_subject, self.store_content, verp, self.syslog_names)
 
-    def store_options(self, *, finite: bool = False) -> StoreOptions:
+    def store_options(self, *, finite: bool = False, overlap_ok: bool = True) -> StoreOptions:
         """What storing needs to know."""
         rules = MailRules(self.submission_services, uids_of(("postfix",)))
         widths = {
             "delivery": width(self.retention_delivery_delete),
             "noqueue": width(self.retention_noqueue_delete),
         }
-        return StoreOptions(rules, widths, finite)
+        return StoreOptions(rules, widths, finite, overlap_ok)
 
     def horizon(self, now: datetime) -> Horizon:
         """The first days that retention keeps at this moment."""

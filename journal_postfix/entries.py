@@ -12,6 +12,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
+from journal_postfix.losses import JOURNALD, MESSAGE_IDS
 from journal_postfix.messages import MsgDetails
 
 POSTFIX_UNITS = ("postfix.service", "postfix@*.service")
@@ -45,6 +46,7 @@ class Rules:
         self, syslog_names: Iterable[str], units: Sequence[str], trusted_uids: Iterable[int]
     ) -> None:
         beginnings = tuple(f"{name}{mark}" for name in syslog_names for mark in "/-")
+        beginnings += (JOURNALD,)
         self.identifiers = Remembered(lambda raw: _if_begun(text(raw), beginnings))
         self._is_read = Remembered(lambda unit: not units or _fits(unit, units))
         self._is_postfix = Remembered(lambda unit: _fits(unit, POSTFIX_UNITS))
@@ -63,7 +65,10 @@ class Rules:
         self, fields: dict[str, bytes], identifier: str, t: datetime, cursor: str
     ) -> MsgDetails | None:
         unit = fields.get("_SYSTEMD_UNIT", b"")
-        if fields.get("PRIORITY") == DEBUG or not self._is_read[unit]:
+        if identifier.startswith(JOURNALD):
+            if not _tells_of_loss(fields):
+                return None
+        elif fields.get("PRIORITY") == DEBUG or not self._is_read[unit]:
             return None
         msg: MsgDetails = {
             "t": t,
@@ -74,7 +79,7 @@ class Rules:
             "position": cursor,
         }
         if not (fields.get("_UID") in self._uids or self._is_postfix[unit]):
-            msg["trusted"] = False
+            msg["trusted"] = False  # of journald's own entries nobody asks
         return msg
 
 
@@ -89,6 +94,11 @@ def _fits(unit: bytes, patterns: Iterable[str]) -> bool:
 
 def _if_begun(identifier: str, beginnings: tuple[str, ...]) -> str:
     return identifier if identifier.startswith(beginnings) else ""
+
+
+def _tells_of_loss(fields: dict[str, bytes]) -> bool:
+    """Tell whether journald itself says here that it lost something."""
+    return fields.get("_TRANSPORT") == b"driver" and fields.get("MESSAGE_ID") in MESSAGE_IDS
 
 
 def _pid(fields: dict[str, bytes]) -> int | None:

@@ -67,6 +67,7 @@ class JournalSet:
         self._rules = Rules(syslog_names, units, trusted_uids)
         self._stored = {one.identity: one for one in stored if one.kind == JOURNAL}
         self._machines: dict[str, Machine] = {}
+        self.gaps: list[Gap] = []
         self._watcher = self._open()
         self._watcher.fileno()  # from now on no change of the files is missed
         self._check_at = 0.0
@@ -85,11 +86,6 @@ class JournalSet:
         """Close all readers."""
         for reader in (self._watcher, *self._machines.values()):
             reader.close()
-
-    @property
-    def gaps(self) -> list[Gap]:
-        """The times from which entries are missing, of all machines."""
-        return [gap for machine in self._machines.values() for gap in machine.gaps]
 
     def positions(self) -> list[Position]:
         """Return the positions of the machines that moved since this was last asked.
@@ -133,9 +129,10 @@ class JournalSet:
         make_room(self._directory, 1 + len(self._machines.keys() | identities))
         for identity in sorted(identities):
             if identity not in self._machines:
-                self._machines[identity] = Machine(
-                    identity, self._directory or JOURNAL, self._open, self._stored.get(identity)
+                position = self._stored.get(identity) or Position(
+                    JOURNAL, identity, self._directory or JOURNAL, "", "", None
                 )
+                self._machines[identity] = Machine(position, self._open, self.gaps)
 
     def is_finished(self) -> bool:
         """A journal never ends."""

@@ -61,16 +61,14 @@ Place = tuple[str, datetime | None, int]
 class Machine:
     """Reader of one machine's entries.
 
-    ``is_behind`` tells after ``messages`` that there is more. ``gaps`` are the times of which
-    entries are missing, found so far.
+    ``is_behind`` tells after ``messages`` that there is more. To ``gaps`` it adds the times of
+    which entries are missing.
     """
 
-    def __init__(
-        self, identity: str, name: str, open_reader: Callable[[], Any], stored: Position | None
-    ) -> None:
+    def __init__(self, position: Position, open_reader: Callable[[], Any], gaps: list[Gap]) -> None:
         self.is_behind = True
-        self.gaps: list[Gap] = []
-        self._position = stored or Position("journal", identity, name, "", "", None)
+        self._gaps = gaps
+        self._position = position
         self._open_reader = open_reader
         self._is_stale = False
         self._count = 0
@@ -110,7 +108,7 @@ class Machine:
             self._note_gap(self._looked[1], self._here[1], MISSED)
 
     def _note_gap(self, begin: datetime | None, end: datetime | None, why: str) -> None:
-        self.gaps.append(Gap(self._position.identity, begin, end, why))
+        self._gaps.append(Gap(self._position.identity, begin, end, why))
 
     def _seek(self) -> None:
         """Open a reader at the entry read last, or where that would stand."""

@@ -64,6 +64,8 @@ def _clean(connection: Connection, config: Config, now: datetime) -> Cleaned:
         firsts_kept = [first for first in horizon if first is not None]
         if firsts_kept:
             cursor.execute(SQL["statements/forget_sessions"], {"first": max(firsts_kept)})
+        if len(firsts_kept) == len(horizon):
+            cursor.execute(SQL["statements/forget_spans"], {"first": min(firsts_kept)})
         before = now - NEVER_QUEUED_KEPT
         cursor.execute(SQL["statements/forget_never_queued"], {"before": before})
         for row in cleaned:

@@ -19,6 +19,7 @@ from journal_postfix.collect import Collector, Debug
 from journal_postfix.commit import Committer
 from journal_postfix.config import Config, uids_of
 from journal_postfix.following import Gap, catch_up
+from journal_postfix.join import join_halves
 from journal_postfix.journal import (
     JournalSet,
     iter_journal_messages_follow,
@@ -131,6 +132,7 @@ def _run_journal(service: Service) -> None:
     )
     with closing(journal):
         service.loop(journal, iter_journal_messages_since(journal, service.stop))
+        service.join_halves()
         if not service.is_done():
             service.loop(journal, iter_journal_messages_follow(journal, *service.rhythm()))
 
@@ -204,19 +206,26 @@ class Service:
         log.info("caught up after %d lines of Postfix, following", self.committer.lines)
         return False
 
+    def join_halves(self) -> None:
+        """Join mails whose end came from a file before the journal told of their beginning."""
+        if self.committer.lines and not self.stop.is_set():
+            self.committer.attempt(lambda: join_halves(self.committer.writer))
+
     def loop(self, source: Readable, messages: Messages) -> None:
         """Run the loop on messages of a source, gaps included."""
 
         def positions() -> list[Position]:
-            for gap in source.gaps[self._gaps_told :]:
-                log.warning("entries of the log are missing: %s", gap.why)
-                self.collector.batch.gaps.append(_gap(gap))
-            self._gaps_told = len(source.gaps)
-            return source.positions()
+            moved = source.positions()
+            if moved:  # without one nothing is stored
+                for gap in source.gaps[self._gaps_told :]:
+                    log.warning("entries of the log are missing: %s", gap.why)
+                    self.collector.batch.gaps.append(_gap(gap))
+                self._gaps_told = len(source.gaps)
+            return moved
 
         run_loop(messages, positions, self.collector, self.committer)
 
 
 def _gap(gap: Gap) -> dict[str, object]:
     times = {"t_from": gap.begin, "t_to": gap.end}
-    return {**times, "mta": None, "lost": None, "reason": gap.why}
+    return {**times, "machine": gap.machine, "mta": None, "lost": None, "reason": gap.why}

@@ -46,6 +46,7 @@ class StoreOptions(NamedTuple):
     rules: MailRules = MailRules()
     partition_days: Mapping[str, int] = MappingProxyType({})
     finite: bool = False  # the source ends: halves of mails stay open for `join`
+    overlap_ok: bool = True  # lines shared with another file are passed over, not an error
 
 
 class Tables(NamedTuple):

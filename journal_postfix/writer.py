@@ -9,11 +9,13 @@ guilty line, which is counted in `unrecognised`; the others are stored.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from journal_postfix.batch import Batch, Counts, Item
+from journal_postfix import spans
+from journal_postfix.batch import Batch, Counts, Item, Loss, Unknown
 from journal_postfix.database import (
     SQL,
     WRITER_SETTINGS,
@@ -140,6 +142,23 @@ class Writer:
         connection.commit()
         return found
 
+    def file_times(self) -> list[tuple[str, datetime, datetime]]:
+        """Identity, first and last time of each log file that was read."""
+        connection, _ = self.session()
+        with connection.cursor() as cursor:
+            cursor.execute(SQL["statements/file_times"])
+            found = cursor.fetchall()
+        connection.commit()
+        return found
+
+    def refuse_shared(self, name: str, own: int | None, lines: Sequence[spans.Line]) -> None:
+        """Raise InputError where another file told lines of this one, whose source is ``own``."""
+        connection, _ = self.session()
+        ids = {} if own is None else {"": own}
+        with connection.cursor() as cursor:
+            spans.told_elsewhere(cursor, lines, spans.Reader("file", name, ids, overlap_ok=False))
+        connection.commit()
+
     def new_source(self, position: Position) -> Source:
         """Begin a source at this position."""
         return self._sources("new_source", position._asdict())[0]
@@ -183,10 +202,17 @@ class Writer:
         marks: Sequence[Mark],
         horizon: Horizon,
     ) -> None:
-        for mta in sorted({item.mta for item in batch.items}):
+        lines = batch.told()
+        for mta in sorted({line.mta for line in lines}):
             cursor.execute(SQL["statements/lock_mta"], {"mta": mta})
         source_ids = {mark.source.identity: mark.source.id for mark in marks}
         source_ids[""] = marks[0].source.id
+        name, kind = marks[0].position.name, marks[0].source.kind
+        reader = spans.Reader(kind, name, source_ids, self.options.overlap_ok)
+        known = spans.told_elsewhere(cursor, lines, reader)
+        spans.remember(cursor, lines, reader)
+        batch.known = len(known)
+        batch = batch.without(known) if known else batch
         refused: list[Row] = []
         batch.too_old = self._store_or_halve(
             cursor, tables, batch.items, source_ids, horizon, refused
@@ -200,12 +226,14 @@ class Writer:
             state = batch.states.get(mark.source.identity)
             if state is None and mark is marks[-1]:
                 state = batch.states.get("")
-            _save_position(cursor, mark, counts, batch.too_old if number == 0 else 0, state)
+            of_all = {"too_old": batch.too_old, "known": batch.known} if number == 0 else {}
+            _save_position(cursor, mark, counts, of_all, state)
             if counts.t_last is not None and not self.options.finite:
                 old = {"source_id": mark.source.id, "before": counts.t_last - ENDED_KEPT}
                 cursor.execute(SQL["statements/purge_open"], old)
-        for gap in batch.gaps:
-            cursor.execute(SQL["statements/new_gap"], {**gap, "source_id": source_ids[""]})
+        for gap in [*batch.gaps, *map(_gap, batch.losses)]:
+            source = self.sources.get((kind, gap["machine"]), marks[0].source)
+            cursor.execute(SQL["statements/new_gap"], {**gap, "source_id": source.id})
 
     def _store_or_halve(
         self,
@@ -239,18 +267,33 @@ class Writer:
 
 
 def _unrecognised(batch: Batch) -> list[Row]:
+    """The lines that were not recognised, counted by daemon and shape, each with an example."""
+    groups: dict[tuple[str, str], list[Unknown]] = defaultdict(list)
+    for line in batch.unrecognised:
+        groups[line.daemon, line.shape].append(line)
     return [
         {
             "daemon": daemon,
             "shape": shape,
             "sqlstate": "",
-            "example": example,
-            "count": count,
-            "t_first": first,
-            "t_last": last,
+            "example": lines[0].example,
+            "count": len(lines),
+            "t_first": min(line.t for line in lines),
+            "t_last": max(line.t for line in lines),
         }
-        for (daemon, shape), (count, example, first, last) in batch.unrecognised.items()
+        for (daemon, shape), lines in groups.items()
     ]
+
+
+def _gap(loss: Loss) -> Row:
+    return {
+        "machine": loss.machine,
+        "mta": loss.mta,
+        "t_from": loss.since,
+        "t_to": loss.t,
+        "lost": loss.lost,
+        "reason": loss.reason,
+    }
 
 
 def _refused(item: Item, error: Error) -> Row:
@@ -286,7 +329,7 @@ def _counts_of(batch: Batch, mark: Mark, *, first: bool) -> Counts:
 
 
 def _save_position(
-    cursor: Cursor, mark: Mark, counts: Counts, too_old: int, state: str | None
+    cursor: Cursor, mark: Mark, counts: Counts, of_all: Mapping[str, int], state: str | None
 ) -> None:
     new = mark.position
     values = {
@@ -301,6 +344,8 @@ def _save_position(
         "lines": counts.lines,
         "unrecognised": counts.unknown,
         "forged": counts.forged,
-        "too_old": too_old,
+        "too_old": 0,
+        "known": 0,
+        **of_all,
     }
     cursor.execute(SQL["statements/save_position"], values)
