@@ -32,7 +32,7 @@ def status(connection: Connection, config: Config, now: datetime) -> dict[str, R
     """What `status` shows, section by section; `problems` holds what is wrong."""
     sections = {
         name: ask(connection, f"status_{name}", now=now)
-        for name in ("sources", "database", "tables", "unrecognised", "gaps")
+        for name in ("sources", "spans", "gaps", "database", "tables", "unrecognised")
     }
     sections["retention"] = [
         {"table": "delivery", "delete_after_days": config.retention_delivery_delete},

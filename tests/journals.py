@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -99,12 +100,14 @@ class GrowingJournal:
 class Journald:
     """A systemd-journald with sockets and a folder of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: str = "") -> None:
         self._name = f"jp{uuid.uuid4().hex[:12]}"
         self._run = Path(f"/run/systemd/journal.{self._name}")
         machine = Path("/etc/machine-id").read_text("utf-8").strip()
         self.machine = machine
         self.folder = Path(f"/var/log/journal/{machine}.{self._name}")
+        self._settings = Path(f"/etc/systemd/journald@{self._name}.conf")
+        self._settings.write_text(f"[Journal]\n{settings}", "utf-8")
         self._process = subprocess.Popen([JOURNALD, self._name], stdout=-3, stderr=-3)
         self._wait_until_it_listens()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -119,6 +122,13 @@ class Journald:
             )
         self.control("--sync")
 
+    def write_from(self, unit: str, count: int) -> None:
+        """Write so many entries from a process that belongs to a unit."""
+        with _cgroup(unit) as group:
+            code = [sys.executable, "-c", FROM_UNIT, str(group), str(self._run / "socket")]
+            subprocess.run([*code, str(count)], check=True)
+        self.control("--sync")
+
     def control(self, *options: str) -> None:
         """Ask for --rotate, --vacuum-files=1 and the like."""
         command = ["journalctl", f"--namespace={self._name}", *options]
@@ -131,6 +141,7 @@ class Journald:
         self._process.wait(30)
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(self._run, ignore_errors=True)
+        self._settings.unlink()
 
     def _wait_until_it_listens(self) -> None:
         deadline = time.monotonic() + 30
@@ -139,10 +150,35 @@ class Journald:
             time.sleep(0.01)
 
 
+FROM_UNIT = """
+import pathlib, os, socket, sys
+group, path, count = sys.argv[1:]
+pathlib.Path(group, "cgroup.procs").write_text(str(os.getpid()))
+there = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+there.connect(path)
+for number in range(int(count)):
+    text = f"SYSLOG_IDENTIFIER=postfix/smtpd\\nPRIORITY=6\\nMESSAGE={number}\\n"
+    there.send(text.encode())
+"""
+
+
 @contextmanager
-def running_journald() -> Iterator[Journald]:
+def _cgroup(unit: str) -> Iterator[Path]:
+    """Make the control group of a unit, in which systemd would run it."""
+    root = Path("/sys/fs/cgroup")
+    mounts = (root / "unified", root, root / "systemd")  # as systemd itself looks for them
+    group = next(place for place in mounts if (place / "cgroup.procs").exists()) / unit
+    group.mkdir()
+    try:
+        yield group
+    finally:
+        group.rmdir()
+
+
+@contextmanager
+def running_journald(settings: str = "") -> Iterator[Journald]:
     """Run a journald for a test; needs root."""
-    journald = Journald()
+    journald = Journald(settings)
     try:
         yield journald
     finally:
