@@ -7,7 +7,8 @@ Each machine in the journal is read by a reader of its own: entries of one machi
 those of another may come late. A reader is never moved to the journal's end. Where files came or
 went, what is known is read to its end; then the files are opened again behind the last entry.
 
-Bugs: damaged journal files are left out by libsystemd without a word.
+Bugs: damaged journal files, and damaged ends of them, are left out by libsystemd without a word.
+That is seen by the numbers of the entries, and told as a gap, where one machine is read.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ MOST_FAILURES = 1_000
 """Entries that cannot be read before the journal is given up."""
 
 GONE = "the entry read last is no longer in the journal, others may have gone with it"
-MISSED = "entries were removed from the journal before they were read"
+MISSED = "entries were removed from the journal before they were read, or are damaged"
 UNREADABLE = "entries of the journal cannot be read"
 
 
@@ -71,6 +71,7 @@ class Machine:
         self._position = position
         self._open_reader = open_reader
         self._is_stale = False
+        self._is_alone = False
         self._count = 0
         self._here: Place = (self._position.position, self._position.t, 0)
         self._looked = self._here
@@ -93,19 +94,18 @@ class Machine:
 
     def look(self, *, files_changed: bool, alone: bool) -> None:
         """Hear whether files came or went; ``alone``: all entries in them are this machine's."""
-        if files_changed:
-            self._is_stale = True
-            if alone:
-                self._note_missed()
-        self._looked = self._here = (*self._here[:2], 0)
-        self._count = 0
+        self._is_stale |= files_changed
+        self._is_alone = alone
+        self._note_missed()
 
     def _note_missed(self) -> None:
         """Compare the numbers of the entries with how many were read since the last look."""
         old, new = parsed(self._looked[0]), parsed(self._here[0])
         numbers = new.number - old.number if old and new and old.numbering == new.numbering else 0
-        if numbers > self._here[2]:
+        if self._is_alone and numbers > self._here[2]:
             self._note_gap(self._looked[1], self._here[1], MISSED)
+        self._looked = self._here = (*self._here[:2], 0)
+        self._count = 0
 
     def _note_gap(self, begin: datetime | None, end: datetime | None, why: str) -> None:
         self._gaps.append(Gap(self._position.identity, begin, end, why))
@@ -141,15 +141,20 @@ class Machine:
             return False
         self._next, self._is_placed = reader._next, True
         if not cursor:
+            self._look_from_here()
             return True
         old, found = parsed(cursor), parsed(reader._get_cursor())
         if old and found and (old == found or old.entry == found.entry):
             return bool(reader._next())  # entry may be the same although moved from /run to /var
         if not (old and found and (old.numbering, old.number + 1) == found[:2]):
             self._note_gap(self._here[1], self._t(), GONE)
-            self._looked = (reader._get_cursor(), self._t(), 0)
-            self._count = -1
+            self._look_from_here()
         return True
+
+    def _look_from_here(self) -> None:
+        """Count from this entry on, which is about to be read."""
+        self._looked = (self._reader._get_cursor(), self._t(), 0)
+        self._count = -1
 
     def _t(self) -> datetime:
         return datetime.fromtimestamp(self._reader._get_realtime() / 1e6, UTC)
@@ -179,6 +184,7 @@ class Machine:
     def _end(self) -> None:
         """At the end of the files known: open them again if others came."""
         self._note_here()
+        self._note_missed()
         self.is_behind = self._is_stale
         if self._is_stale:
             self._reopen()

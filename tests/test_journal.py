@@ -652,6 +652,49 @@ def test_trap_02_vacuumed_while_reading(journald: Journald) -> None:
     assert texts(opened(journald.folder, journal.positions())) == []
 
 
+def spoil(path: Path, part: float) -> None:
+    """Damage a journal file from a part of what is written on."""
+    data = path.read_bytes()
+    used = len(data.rstrip(b"\0"))
+    begin = int(used * part)
+    path.write_bytes(data[:begin] + os.urandom(used - begin) + data[used:])
+
+
+@needs_root
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.9])
+def test_damaged_end_of_a_file(journald: Journald, part: float) -> None:
+    """Entries behind a damage are not given by libsystemd: the others are, and the gap is told."""
+    for first in range(0, 1500, 500):
+        journald.write(*(f"{number} {'x' * 300}" for number in range(first, first + 500)))
+        journald.control("--rotate")
+    journald.write("last")
+    archived = sorted(path for path in journald.folder.iterdir() if "@" in path.name)
+    spoil(archived[1], part)
+    journal = opened(journald.folder)
+    read = [text.split()[0] for text in texts(journal)]
+    assert read[:500] == numbers(500)
+    assert read[-501:] == [*numbers(1000, 1500), "last"]
+    assert len(read) < 1501
+    assert [gap.machine for gap in journal.gaps] == [journald.machine]
+    assert texts(opened(journald.folder, journal.positions())) == []
+
+
+def test_boots(folder: Path) -> None:
+    """After a boot, where other clocks begin again at zero, the order is still the journal's."""
+    boots = [
+        entry(number, _BOOT_ID=boot * 32, __MONOTONIC_TIMESTAMP=1000 + number % 3)
+        for number, boot in enumerate("ddd999eee")
+    ]
+    write_journal(folder / "a.journal", boots[:4])
+    write_journal(folder / "b.journal", boots[4:])
+    journal = opened(folder)
+    assert texts(journal) == numbers(9)
+    assert journal.gaps == []
+    for msg in since(opened(folder)):
+        stored = Position("journal", MACHINE, "", str(msg["position"]), "", msg["t"])
+        assert texts(opened(folder, [stored])) == numbers(int(msg["message"]) + 1, 9)
+
+
 @needs_root
 def test_what_journald_says_of_an_entry(journald: Journald) -> None:
     """An entry's host, pid and trust are those of the process that really wrote it."""

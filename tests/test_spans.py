@@ -25,7 +25,7 @@ from test_known_truth import assert_true, configured, journals, run
 from traffic.ledger import Row
 from traffic.world import Line, World
 
-LOG = Log(lines=30_000, hosts=2, seed=31, shuffle=1.0)
+LOG = Log(lines=12_000, hosts=2, seed=31, shuffle=1.0)
 NOON = datetime(2026, 9, 21, 12, 0, tzinfo=UTC)
 
 
