@@ -31,7 +31,10 @@ WHO = r"\[pid:? ?\d+(?:, name: (?P<name>[^\]]*))?\](?: from <.*>)?"
 JOURNALD_SAYS = (
     (rf"Suppressed {LOST} from (?P<name>\S+)", "journald let only a part through (RateLimitBurst)"),
     (r"Missed (?P<lost>\d{1,10}) kernel messages", "journald missed messages of the kernel"),
-    (rf"Forwarding to syslog missed {LOST}\.?", "journald could not forward to syslog: log files lack them"),
+    (
+        rf"Forwarding to syslog missed {LOST}\.?",
+        "journald could not forward to syslog: log files lack them",
+    ),
 )
 DROPPED = "rsyslogd let only a part through (rate limit)"
 RSYSLOGD_SAYS = (

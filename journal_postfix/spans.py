@@ -38,6 +38,9 @@ MOST_WINDOWS = 200
 RUN = 512
 """Lines in a run at most."""
 
+HALF_A_DAY = timedelta(hours=12)
+"""The time from the first line of a run to others at most: no run is longer than a day."""
+
 DAY = 86_400
 SECOND = (1 << 17) - 1
 """The bits of a fingerprint that hold the second of the day."""
@@ -293,11 +296,7 @@ def remember(cursor: Cursor, lines: Iterable[Line], reader: Reader) -> None:
     for line in lines:
         if line.fingerprint:
             runs[reader.ids[line.machine], line.mta].append(line)
-    parts = [
-        (source_id, mta, run[start : start + RUN])
-        for (source_id, mta), run in runs.items()
-        for start in range(0, len(run), RUN)
-    ]
+    parts = [(*which, part) for which, run in runs.items() for part in _parts(run)]
     if parts:
         windows = [Window(mta, *_ends(run)) for _, mta, run in parts]
         cursor.execute(
@@ -310,6 +309,16 @@ def remember(cursor: Cursor, lines: Iterable[Line], reader: Reader) -> None:
                 "lines": [_packed([line.fingerprint for line in run]) for *_, run in parts],
             },
         )
+
+
+def _parts(run: Sequence[Line]) -> Iterator[Sequence[Line]]:
+    """Cut a run where it becomes too large, or too long a time."""
+    start = 0
+    for end, line in enumerate(run):
+        if end - start == RUN or abs(line.t - run[start].t) > HALF_A_DAY:
+            yield run[start:end]
+            start = end
+    yield run[start:]
 
 
 def _ends(run: Sequence[Line]) -> tuple[datetime, datetime]:

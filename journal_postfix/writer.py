@@ -9,7 +9,7 @@ guilty line, which is counted in `unrecognised`; the others are stored.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -212,6 +212,7 @@ class Writer:
         known = spans.told_elsewhere(cursor, lines, reader)
         spans.remember(cursor, lines, reader)
         batch.known = len(known)
+        known_of = Counter(lines[number].machine for number in known)
         batch = batch.without(known) if known else batch
         refused: list[Row] = []
         batch.too_old = self._store_or_halve(
@@ -226,8 +227,10 @@ class Writer:
             state = batch.states.get(mark.source.identity)
             if state is None and mark is marks[-1]:
                 state = batch.states.get("")
-            of_all = {"too_old": batch.too_old, "known": batch.known} if number == 0 else {}
-            _save_position(cursor, mark, counts, of_all, state)
+            left_out = {"known": known_of[mark.source.identity]}
+            if number == 0:
+                left_out = {"known": left_out["known"] + known_of[""], "too_old": batch.too_old}
+            _save_position(cursor, mark, counts, left_out, state)
             if counts.t_last is not None and not self.options.finite:
                 old = {"source_id": mark.source.id, "before": counts.t_last - ENDED_KEPT}
                 cursor.execute(SQL["statements/purge_open"], old)
@@ -329,7 +332,7 @@ def _counts_of(batch: Batch, mark: Mark, *, first: bool) -> Counts:
 
 
 def _save_position(
-    cursor: Cursor, mark: Mark, counts: Counts, of_all: Mapping[str, int], state: str | None
+    cursor: Cursor, mark: Mark, counts: Counts, left_out: Mapping[str, int], state: str | None
 ) -> None:
     new = mark.position
     values = {
@@ -345,7 +348,6 @@ def _save_position(
         "unrecognised": counts.unknown,
         "forged": counts.forged,
         "too_old": 0,
-        "known": 0,
-        **of_all,
+        **left_out,
     }
     cursor.execute(SQL["statements/save_position"], values)

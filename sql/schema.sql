@@ -548,7 +548,7 @@ CREATE TABLE stored_span (
 );
 ALTER TABLE stored_span ALTER lines SET STORAGE EXTERNAL;
 
-COMMENT ON TABLE stored_span IS 'What a source told of a host, in runs of lines: of other sources only lines that are not in it are stored.';
+COMMENT ON TABLE stored_span IS 'What a source told of a host, in runs of lines, each at most a day long: of other sources only lines that are not in it are stored.';
 COMMENT ON COLUMN stored_span.source_id IS
     'Source.';
 COMMENT ON COLUMN stored_span.mta IS

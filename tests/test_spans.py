@@ -18,6 +18,7 @@ import pytest
 import generate
 import truth
 from generate import Log
+from journal_postfix.database import PLAIN_SETTINGS, SQL, connect
 from journal_postfix.spans import NEAR, Shelf, fingerprint
 from journals import entry, write_journal
 from test_cli import KEEP, Said, call
@@ -403,6 +404,35 @@ def test_few_lines_of_a_long_time(hand: Hand) -> None:
     text = "".join(line(t, rejection(number)) for number, t in enumerate(times))
     hand.load(hand.file("mail.log", text + rejections(1, 2, host="mx2")))
     assert hand.verdicts() == 451
+
+
+def test_runs_are_short(hand: Hand) -> None:
+    """However many lines come at once or one by one, no run is long in lines or in time."""
+    times = [NOON + timedelta(hours=number) for number in range(100)]
+    hand.follow(*(said_at(t, rejection(number)) for number, t in enumerate(times)))
+    for number in range(100, 105):
+        hand.follow(said_at(NOON + timedelta(hours=number), rejection(number)))
+    hand.load(hand.file("mail.log", rejections(0, 1100, host="mx2")))
+    longest = "max(octet_length(lines)), max(t_to - t_from), sum(octet_length(lines)) / 8"
+    ((size, time, lines),) = ask(hand.dsn, f"SELECT {longest} FROM stored_span")
+    assert (size, lines) == (512 * 8, 105 + 1100)
+    assert timedelta(hours=12) <= time <= timedelta(days=1)
+
+
+def test_what_retention_deleted_is_forgotten(hand: Hand) -> None:
+    """Runs of lines go with the last day of which something is kept, of every host."""
+    for host in ("mx1", "mx2", "mx3"):
+        hand.load(hand.file(f"{host}.log", rejections(0, 5, host=host)))
+    later = NOON + timedelta(days=20)
+    text = "".join(line(later, rejection(number)) for number in range(5))
+    hand.load(hand.file("later.log", text))
+    with closing(connect(hand.dsn, PLAIN_SETTINGS)) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                SQL["statements/forget_spans"], {"first": NOON.date() + timedelta(days=9)}
+            )
+        connection.commit()
+    assert ask(hand.dsn, "SELECT mta, t_from FROM stored_span") == [("mx1.example.com", later)]
 
 
 # --- fingerprints -----------------------------------------------------------------------------

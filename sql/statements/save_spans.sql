@@ -11,7 +11,7 @@ WITH told AS (
     FROM told
     WHERE s.source_id = told.source_id AND s.mta = told.mta AND s.id = told.latest
       AND octet_length(s.lines) + octet_length(told.lines) <= 1024
-      AND told.t_to - s.t_from BETWEEN interval '0' AND interval '1 day'
+      AND greatest(s.t_to, told.t_to) - least(s.t_from, told.t_from) <= interval '1 day'
     RETURNING told.number
 )
 INSERT INTO stored_span (source_id, mta, t_from, t_to, lines)
