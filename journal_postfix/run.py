@@ -150,6 +150,7 @@ def _run_file(service: Service, path: str) -> None:
     with closing(followed):
         if path != "-":
             service.loop(followed, catch_up(followed, service.stop))
+            service.join_halves()
         if path == "-" or not service.is_done():
             service.loop(followed, iter_logfile_follow(followed, *service.rhythm()))
 
@@ -207,7 +208,7 @@ class Service:
         return False
 
     def join_halves(self) -> None:
-        """Join mails whose end came from a file before the journal told of their beginning."""
+        """Join mails of which another source told the end before this one told the beginning."""
         if self.committer.lines and not self.stop.is_set():
             self.committer.attempt(lambda: join_halves(self.committer.writer))
 
