@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from threading import Event
 
 from journal_postfix.collect import Collector, Debug
@@ -134,9 +135,9 @@ def _compare_files(
 
 def _span(writer: Writer, path: str, options: FileOptions) -> Span | None:
     """Return the times of what is left to load of a file; None where that cannot be told."""
-    logfile, _ = _opened(writer, path)
-    if logfile.kind != "file":
+    if not Path(path).is_file():  # what is read from a pipe is gone
         return None
+    logfile, _ = _opened(writer, path)
     messages = iter_logfile_messages(logfile, options.year, options.timezone)
     try:
         return span_of(logfile, messages)

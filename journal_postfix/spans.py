@@ -41,6 +41,8 @@ RUN = 512
 HALF_A_DAY = timedelta(hours=12)
 """The time from the first line of a run to others at most: no run is longer than a day."""
 
+STREAM = "standard input"
+
 DAY = 86_400
 SECOND = (1 << 17) - 1
 """The bits of a fingerprint that hold the second of the day."""
@@ -281,8 +283,9 @@ def _is_near_to(t: datetime, other: datetime | None) -> bool:
 
 def shared_error(name: str, other: str, t: datetime) -> InputError:
     """Return what the user is told of two files that share lines."""
+    one, two = (STREAM if path == "-" else path for path in (name, other))
     return InputError(
-        f"{name} and {other} share lines, the first of {t:%Y-%m-%d %H:%M:%S} UTC: not loaded; "
+        f"{one} and {two} share lines, the first of {t:%Y-%m-%d %H:%M:%S} UTC: not loaded; "
         "with --overlap-ok lines that stand in both are stored once"
     )
 

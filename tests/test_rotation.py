@@ -172,3 +172,17 @@ def test_file_that_grows_while_others_are_loaded(hand: Hand) -> None:
         said = hand.load(hand.file("mail.log", rejections(0, end)))
         assert said.status == 0
         assert hand.verdicts() == end
+
+
+@pytest.mark.parametrize("beside", [[], ["mail.log"]])
+def test_standard_input_is_read_from_its_beginning(hand: Hand, beside: list[str]) -> None:
+    """Nothing of standard input is used up by looking for files that share lines."""
+    files = [hand.file(name, rejections(50, 60)) for name in beside]
+    options = ("--config", str(hand.config), "backfill", "--year", "2026", "--timezone", "UTC")
+    said = call(*options, *files, "-", given=rejections(0, 40))
+    assert said.status == 0, said
+    assert hand.verdicts() == 40 + 10 * len(beside)
+    again = call(*options, "-", given=rejections(0, 40))
+    assert again.status == 1
+    assert "standard input" in again.err
+    assert hand.verdicts() == 40 + 10 * len(beside)
