@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from journal_postfix import losses
-from journals import MACHINE, entry, running_journald, write_journal
+from journals import MACHINE, can_make_cgroups, entry, running_journald, write_journal
 from test_cli import KEEP, call
 from test_journal import OTHER, needs_root, time_of
 from test_spans import ask
@@ -104,6 +104,7 @@ def _machine(dsn: str, tmp_path: Path) -> Machine:
 
 
 @needs_root
+@pytest.mark.skipif(not can_make_cgroups(), reason="needs a place for control groups")
 def test_what_a_real_journald_dropped(dsn: str, tmp_path: Path) -> None:
     """Lines of Postfix's unit beyond RateLimitBurst are a gap: from the last line to the next."""
     with running_journald("RateLimitIntervalSec=1s\nRateLimitBurst=5\n") as journald:
