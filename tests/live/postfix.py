@@ -64,7 +64,8 @@ def _configure() -> None:
     for path in CONFIGURATION.rglob("*"):
         HOME.joinpath(path.relative_to(CONFIGURATION)).chmod(0o755 if path.is_dir() else 0o644)
     SECOND.mkdir()
-    shutil.copy(HOME / "dynamicmaps.cf", SECOND)
+    for path in HOME.glob("dynamicmaps.cf"):  # Debian has it elsewhere since 3.11
+        shutil.copy(path, SECOND)
     level = _compatibility_level()
     for home, (main, master) in SETTINGS.items():
         text = (CONFIGURATION / main).read_text()
@@ -80,7 +81,13 @@ def _configure() -> None:
 def _compatibility_level() -> str:
     """The highest level that this Postfix knows, so that it does not warn about defaults."""
     version = run("postconf", "-C", "builtin", "-hd", "mail_version").split(".")
-    return "3.6" if (int(version[0]), int(version[1])) >= (3, 6) else "2"
+    levels = ("3.11", "3.6")
+    known = [level for level in levels if _numbers(version) >= _numbers(level.split("."))]
+    return known[0] if known else "2"
+
+
+def _numbers(version: list[str]) -> tuple[int, ...]:
+    return tuple(int(part) for part in version[:2])
 
 
 def _certificate() -> None:
