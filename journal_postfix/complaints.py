@@ -124,6 +124,8 @@ notification_failed bounce warning: {queue_id}: postmaster notification failed[:
 notification_failed bounce warning: {queue_id}: postmaster notice failed while bouncing to {recipient:any}
 malformed_message_id bounce warning: {queue_id}: malformed Message-ID attribute: {error}
 template bounce warning: {path}: {reason:template_trouble} template
+template bounce warning: {path:nonblank}: zero result in {template:word} template conversion of parameter "{parameter:quoted}"
+template bounce warning: please reduce time unit "{unit:quoted}" of "{parameter:quoted}" in {template:word} template
 # --- proxymap, trivial-rewrite, the other servers --------------------------------------------------------
 unapproved proxymap warning: request for unapproved table: "{table:quoted}"
 unapproved proxymap warning: to approve this table for {access:word} access, list proxy:{table} in main.cf:{parameter:word}
@@ -203,6 +205,9 @@ table * warning: read TCP map reply from {endpoint}: {error}
 table * warning: connect to {type:word} server {hostname:path}: {error}
 table * error: open database {path}: {error}
 table * error: unsupported dictionary type: {value:any}
+table * fatal: unsupported dictionary type: {value:any}
+table * warning: unsupported dictionary type: {type:word}. {text}
+table * fatal: no 'map create' support for this type: {type:any}
 library_version * warning: Postfix library version mis-match: wanted {version_wanted:token}, found {version:token}
 # util/msg*.c, global/*.c: the function that complains, in front of its text
 warning * warning: {function:function}: {text}

@@ -104,8 +104,9 @@ smtp_addresses SMTP pref {_:blanks}{preference:integer} host {relay_name:slashle
 smtp_addresses SMTP skipping SRV lookup for {query:path}: {reason}
 smtp_addresses SMTP ignoring DNS RR: {rr:any}
 # --- anvil/anvil.c, scache/scache.c ------------------------------------------------------------
-statistics anvil statistics: max {kind:word} rate {rate}/{unit:nonblank} for ({service:anvil_service}:{client_address}) at {at:any}
-statistics anvil statistics: max {kind:word} count {count} for ({service:anvil_service}:{client_address}) at {at:any}
+# since 3.8 of a network, of IPv6 clients by default (smtpd_client_ipv6_prefix_length)
+statistics anvil statistics: max {kind:word} rate {rate}/{unit:nonblank} for ({service:anvil_service}:{client_address}[/{client_prefix:integer}]) at {at:any}
+statistics anvil statistics: max {kind:word} count {count} for ({service:anvil_service}:{client_address}[/{client_prefix:integer}]) at {at:any}
 statistics anvil statistics: max cache size {count} at {at:any}
 statistics scache statistics: start interval {at:any}
 statistics scache statistics: {kind:word} lookup hits={hits:integer} miss={miss:integer} success={success:nonblank}
@@ -152,5 +153,15 @@ debug smtpd {direction:arrow} {CLIENT}: {text}
 debug SMTP {direction:arrow} {relay:peer}: {text}
 debug smtpd >>> {text}
 debug QMGR qmgr_message_sort: {recipient:any}
+# util/attr_print0.c, attr_scan0.c, fsspace.c; global/input_transp.c, mail_connect.c; dns/dns_lookup.c
+debug * send attr {name:word} =[ {value:any}]
+debug * input attribute name: {name:any}
+debug * input attribute value: {value:any}
+debug * connect to subsystem {service:path}
+debug * fsspace: {path:path}: block size {size}, blocks free {free_blocks:integer}
+debug * lookup {domain:nonblank} type {type:word} flags[ {flags:any}]
+debug * before {function:function}: cleanup flags = {flags:any}
+debug * after {function:function}: cleanup flags = {flags:any}
+debug * {service:path}[ socket]: wanted attribute: {name:any}
 debug * {function:function}: {text}
 """)
