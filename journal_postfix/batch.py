@@ -227,9 +227,9 @@ def _merge_mail(item: Item, columns: Row, mails: dict[Key, list[Mail]]) -> Mail 
     if "next_queue_id" in columns and columns["table"] == "from":
         # a requeued mail ended when it was named
         mail = mail or max(group, key=lambda one: one.row["t_i"], default=None)
-        if mail is None:
+        if mail is None and "removed_at" not in columns:
             return None
-    elif mail is None:
+    if mail is None:
         if fact.action in merge.NAMES_ONLY:
             return None
         mail = _begin(key, group, fact)
