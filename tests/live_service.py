@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,10 +21,10 @@ from live.waiting import wait_until
 Row = dict[str, Any]
 
 
-def _configuration(folder: Path, dsn: str, journal: Path) -> Path:
+def _configuration(folder: Path, dsn: str, journal: Path, uids: Sequence[int | str]) -> Path:
     settings = {
         "dsn": dsn,
-        "journal": {"directory": str(journal)},
+        "journal": {"directory": str(journal), "trusted_uids": list(uids)},
         "max_delay_before_commit": 0.2,
         "verp_marker": "issue",
     }
@@ -53,11 +54,13 @@ def rows(dsn: str, table: str) -> list[Row]:
 class Service:
     """``journal-postfix run`` on a journal, while the context lasts."""
 
-    def __init__(self, journal: Path, dsn: str, folder: Path) -> None:
+    def __init__(
+        self, journal: Path, dsn: str, folder: Path, uids: Sequence[int | str] = ("root", "postfix")
+    ) -> None:
         self.journal = journal
         self.dsn = dsn
         self.log = folder / "run.log"
-        self.configuration = _configuration(folder, dsn, journal)
+        self.configuration = _configuration(folder, dsn, journal, uids)
 
     def __enter__(self) -> Self:
         wait_until(lambda: any(self.journal.rglob("*.journal")), "the journal begins")

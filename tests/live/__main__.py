@@ -14,7 +14,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import content_filter, dns, isolation, journald, landed, milter, policy, postfix
+from . import content_filter, dns, dovecot, isolation, journald, landed, milter, policy, postfix
 from .sink import Sink
 from .traffic import ALONE, TOGETHER, Step
 from .truth import Truth
@@ -33,6 +33,7 @@ def main(folder: str, rounds: str, pace: str) -> int:
     journal = journald.start()
     postfix.start()
     policy.start()
+    dovecot.start()
     milter.start()
     sink = Sink(str(postfix.CERTIFICATE))
     sink.start()

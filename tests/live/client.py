@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import smtplib
+import socket
 import ssl
 from typing import Any, NamedTuple
 
@@ -38,11 +39,43 @@ class Refusal(NamedTuple):
     reply: Reply
 
 
+def connect(source: str, port: int) -> socket.socket:
+    """A bare connection to the server."""
+    return socket.create_connection((hosts.SERVER_ADDRESSES[0], port), 30, (source, 0))
+
+
+class _Connection(smtplib.SMTP):
+    """One that speaks before it is greeted, or is encrypted from the start."""
+
+    def __init__(self, early: bytes, tls: ssl.SSLContext | None, **more: Any) -> None:
+        self.early, self.tls = early, tls
+        super().__init__(**more)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        connection = super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        connection.sendall(self.early)
+        return self.tls.wrap_socket(connection) if self.tls else connection
+
+
+def trusting(certificate: str | None = None) -> ssl.SSLContext:
+    """TLS that accepts any certificate of the server; with one of its own if there is one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if certificate:
+        context.load_cert_chain(certificate)
+    return context
+
+
 class Client:
     """A connection from a host of the world. ``refusals`` collects every 4xx and 5xx verdict."""
 
     def __init__(
-        self, source: str, port: int = 25, server: str = hosts.SERVER_ADDRESSES[0]
+        self,
+        source: str,
+        port: int = 25,
+        server: str = hosts.SERVER_ADDRESSES[0],
+        early: str = "",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.address = source
         self.name = hosts.name_of(source)
@@ -50,7 +83,7 @@ class Client:
         self.protocol = "SMTP"
         self.sender: str | None = None
         self.refusals: list[Refusal] = []
-        self.smtp = smtplib.SMTP(source_address=(source, 0), timeout=30)
+        self.smtp = _Connection(_bytes(early), tls, source_address=(source, 0), timeout=30)
         self.smtp._host = server  # type: ignore[attr-defined]  # starttls() needs it
         code, text = self.smtp.connect(server, port)
         self.greeting = self._reply("CONNECT", (code, text))
@@ -65,9 +98,7 @@ class Client:
 
     def starttls(self) -> None:
         """Go on encrypted, trusting any certificate."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        self.smtp.starttls(context=context)
+        self.smtp.starttls(context=trusting())
 
     def tls(self) -> dict[str, Any]:
         """What the client knows of its TLS session, as columns."""
@@ -106,9 +137,24 @@ class Client:
         self.smtp.send(smtplib._quote_periods(_bytes(text)) + b".\r\n")  # type: ignore[attr-defined]
         return self._reply("END-OF-MESSAGE", self.smtp.getreply())
 
-    def command(self, state: str, line: str, recipient: str | None = None) -> Reply:
+    def bdat(self, text: str, last: str = " LAST", missing: int = 0) -> Reply:
+        """BDAT and the text (RFC 3030), which may be shorter than announced."""
+        body = _bytes(text)
+        self.smtp.send(f"BDAT {len(body) + missing}{last}\r\n".encode() + body)
+        if missing:
+            return Reply(0, None, "")
+        return self._reply("END-OF-MESSAGE" if last else "BDAT", self.smtp.getreply())
+
+    def raw(self, data: bytes) -> Reply:
+        """Any bytes, then a reply that is no verdict."""
+        self.smtp.send(data)
+        return _parse(*self.smtp.getreply())
+
+    def command(
+        self, state: str, line: str, recipient: str | None = None, end: str = "\r\n"
+    ) -> Reply:
         """Any command; a refusal is kept under ``state``."""
-        self.smtp.send(_bytes(line + "\n"))
+        self.smtp.send(f"{line}{end}".encode())
         return self._reply(state, self.smtp.getreply(), recipient)
 
     def quit(self) -> None:

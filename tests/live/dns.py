@@ -14,7 +14,7 @@ from . import hosts
 
 TYPES = {1: "A", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA"}
 NUMBERS = {name: number for number, name in TYPES.items()}
-NAME_ERROR = 3
+SERVER_FAILURE, NAME_ERROR = 2, 3
 
 
 def start() -> None:
@@ -39,6 +39,8 @@ def _answer(query: bytes, zone: Zone) -> bytes:
     records = zone.get(name)
     values = (records or {}).get(TYPES.get(kind, ""), [])
     flags = 0x8580 | (NAME_ERROR if records is None else 0)
+    if name == hosts.SPEECHLESS:
+        flags = 0x8580 | SERVER_FAILURE
     header = query[:2] + struct.pack(">HHHHH", flags, 1, len(values), 0, 0)
     question = query[12 : end + 4]
     # 0xC00C points to the name in the question; class IN, 60 seconds to live
@@ -73,6 +75,8 @@ def _zone() -> Zone:
     for domain, exchangers in hosts.EXCHANGERS.items():
         for preference, host in exchangers:
             add(domain, "MX", struct.pack(">H", preference) + _name(host))
+    for text, name in hosts.MISNAMED.items():
+        add(ipaddress.ip_address(text).reverse_pointer, "PTR", _name(name))
     for text, why in hosts.BLOCKED.items():
         name = ".".join([*reversed(text.split(".")), hosts.BLOCK_LIST])
         add(name, "A", ipaddress.ip_address("127.0.0.2").packed)

@@ -20,6 +20,16 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "listed.example": ("203.0.113.9",),
     "dialup-66.isp.example": ("203.0.113.66",),
     "laptop.example.com": ("192.0.2.130",),
+    "gateway.example.com": ("192.0.2.131",),
+    # who is screened, each for a behaviour of its own
+    "new.example": ("198.51.100.40",),
+    "early.example": ("198.51.100.41",),
+    "fickle.example": ("198.51.100.42",),
+    "gossip.example": ("198.51.100.43",),
+    "private.example": ("198.51.100.44",),
+    "crowd.example": ("198.51.100.45",),
+    "greedy.example": ("198.51.100.46",),
+    "watched.example": ("198.51.100.47",),
     # whom we send to
     "mx1.example.org": ("198.51.100.25",),
     "mx2.example.org": ("198.51.100.26",),
@@ -29,10 +39,19 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "mx.hangup.example": ("198.51.100.30",),
     "mx.example.edu": ("198.51.100.31", "2001:db8:0:1::31"),
     "mx.out.example": ("198.51.100.32",),
+    "mx.badtls.example": ("198.51.100.33",),
+    "mx.secure.example": ("198.51.100.34",),
+    "mx.often.example": ("198.51.100.35",),
+    "mx.login.example": ("198.51.100.36",),
+    "mx.old.example": ("198.51.100.37",),
+    "mx.small.example": ("198.51.100.38",),
+    "mx.asked.example": ("198.51.100.39",),
 }
 
 # Clients without a name: Postfix logs them as unknown.
-NAMELESS = ("203.0.113.77", "203.0.113.99")
+NAMELESS = ("203.0.113.77", "203.0.113.78", "203.0.113.99")
+# A name that does not lead back to the address.
+MISNAMED = {"203.0.113.78": "mail.example.net"}
 
 # Mail exchangers: domain -> (preference, host). A host "." is a null MX (RFC 7505).
 EXCHANGERS: dict[str, tuple[tuple[int, str], ...]] = {
@@ -46,8 +65,19 @@ EXCHANGERS: dict[str, tuple[tuple[int, str], ...]] = {
     "half.example": ((10, "mx.down.example"), (20, "mx2.example.org")),
     "hangup.example": ((10, "mx.hangup.example"),),
     "out.example": ((10, "mx.out.example"),),
+    "badtls.example": ((10, "mx.badtls.example"),),
+    "secure.example": ((10, "mx.secure.example"),),
+    "often.example": ((10, "mx.often.example"),),
+    "login.example": ((10, "mx.login.example"),),
+    "old.example": ((10, "mx.old.example"),),
+    "small.example": ((10, "mx.small.example"),),
+    "asked.example": ((10, "mx.asked.example"),),
+    "plain.example": ((10, "mx1.example.org"),),
     "nomail.example": ((0, "."),),
 }
+
+# The name server fails to answer for it.
+SPEECHLESS = "speechless.example"
 
 BLOCK_LIST = "dnsbl.example"
 BLOCKED = {"203.0.113.99": "open relay, see https://dnsbl.example/203.0.113.99"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pwd
 import subprocess
 
-from .postfix import PASSWORD, sendmail
+from .people import PASSWORD
+from .postfix import sendmail
 from .truth import SET, failed, sent, to_maildir
 from .world import World
 

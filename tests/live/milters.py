@@ -20,6 +20,7 @@ def passed(w: World) -> None:
     for subject in (None, "A greeting"):
         mail = _send(w, w.address(0), subject=subject)
         w.expect(mail, [to_maildir(w.user(0))], service="milter")
+    w.expect_verdict(mail, "cleanup", "milter-header-warning")
 
 
 def rejected(w: World) -> None:

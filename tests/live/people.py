@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FIRST_UID = 2001
+PASSWORD = "correct horse"
 
 
 class User(NamedTuple):

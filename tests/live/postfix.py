@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .isolation import run
-from .people import NAMES, VMAIL
+from .people import NAMES, PASSWORD, VMAIL
 from .waiting import wait_until
 
 CONFIGURATION = Path(__file__).with_name("etc")
@@ -18,7 +18,6 @@ HOME = Path("/etc/postfix")
 SECOND = Path("/etc/postfix-out")
 SETTINGS = {HOME: ("main.cf", "master.cf"), SECOND: ("main-out.cf", "master-out.cf")}
 CERTIFICATE = HOME / "server.pem"
-PASSWORD = "correct horse"
 # Run by local(8) and pipe(8); what they take lands in /srv/landed.
 COMMANDS = {
     "ticket": 'umask 0; exec cat >"/srv/landed/ticket.$$"',
@@ -76,6 +75,7 @@ def _configure() -> None:
     )
     _certificate()
     _passwords()
+    _saslauthd()
 
 
 def _compatibility_level() -> str:
@@ -107,6 +107,12 @@ def _passwords() -> None:
             check=True,
         )
     shutil.chown("/etc/sasldb2", "postfix", "postfix")
+
+
+def _saslauthd() -> None:
+    folder = Path("/run/saslauthd")
+    folder.mkdir()
+    run("saslauthd", "-a", "sasldb", "-m", str(folder), "-n", "1")
 
 
 class Queue:
@@ -147,6 +153,12 @@ class Queue:
         return subprocess.run(
             command, check=True, capture_output=True, text=True, env=self.environment
         ).stdout
+
+
+def command(home: Path, *words: str) -> None:
+    """Run one of Postfix's commands on an instance; what it complains about is in the log."""
+    environment = {**os.environ, "MAIL_CONFIG": str(home)}
+    subprocess.run(words, check=True, capture_output=True, env=environment)
 
 
 def sendmail(user: str | None, arguments: list[str], text: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from . import hosts
 from .client import Client
-from .postfix import PASSWORD
+from .people import PASSWORD
 from .truth import SET, to_maildir
 from .world import World
 

@@ -12,6 +12,7 @@ import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,26 @@ HOSTS: dict[str, tuple[str, str]] = {
     "mx.busy.example": ("GREETING", "421 4.3.2 mx.busy.example too many connections"),
     "mx.strict.example": ("MAIL", "550 5.7.1 your network is not welcome"),
     "mx.hangup.example": ("GREETING", ""),
+    "mx.badtls.example": ("TLS", ""),
+    "mx.login.example": ("AUTH", "535 5.7.8 wrong password"),
+    "mx.old.example": ("EHLO", "502 5.5.2 what is EHLO?"),
+}
+# host -> what it offers beside the usual
+OFFERS = {
+    "mx.login.example": ("AUTH PLAIN",),
+    "mx.small.example": ("SIZE 700",),
+    **dict.fromkeys(
+        ("mx.example.edu", "mx.badtls.example", "mx.secure.example", "mx.often.example"),
+        ("STARTTLS",),
+    ),
 }
 LMTP_SOCKET = "/srv/lmtp"
 LISTENERS = (
     *((name, 25) for name in ("mx1.example.org", "mx2.example.org", "mx.example.edu")),
     *((name, 25) for name in ("mx.busy.example", "mx.strict.example", "mx.hangup.example")),
-    *((name, 25) for name in ("mail.example.net", "mx.out.example")),
+    *((name, 25) for name in ("mail.example.net", "mx.out.example", "mx.asked.example")),
+    *((name, 25) for name in ("mx.badtls.example", "mx.secure.example", "mx.often.example")),
+    *((name, 25) for name in ("mx.login.example", "mx.old.example", "mx.small.example")),
     ("mx2.example.org", 2627),
 )
 
@@ -142,7 +157,7 @@ class Session(socketserver.StreamRequestHandler):
         """Answer commands until QUIT, the end of the connection or a script's hang-up."""
         self.tls = self.began = False
         self._new_mail()
-        stage, reply = HOSTS.get(self.host, ("", ""))
+        stage, reply = self._stage()
         if stage == "GREETING":
             if reply:
                 self._say(reply)
@@ -168,18 +183,32 @@ class Session(socketserver.StreamRequestHandler):
         address, port = (name, None) if isinstance(name, str) else name[:2]
         self.mail = Mail(self.host, address, port, self.protocol, tls=self.tls)
 
+    def _stage(self) -> tuple[str, str]:
+        return HOSTS.get(self.host, ("", ""))
+
+    def ehlo(self, argument: str) -> bool:
+        """EHLO: not known everywhere."""
+        stage, reply = self._stage()
+        if stage != "EHLO":
+            return self.hello(argument)
+        self._say(reply)
+        return True
+
     def hello(self, argument: str) -> bool:
         """EHLO, HELO, LHLO."""
         lines = [self.host, "PIPELINING", "ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "DSN"]
-        if self.protocol == "smtp" and not self.tls and self.host == "mx.example.edu":
-            lines.append("STARTTLS")
+        offers = OFFERS.get(self.host, ())
+        lines += [offer for offer in offers if not (self.tls and offer == "STARTTLS")]
         last = len(lines) - 1
         self._say("\n".join(f"250{' ' if n == last else '-'}{x}" for n, x in enumerate(lines)))
         return True
 
     def starttls(self, argument: str) -> bool:
-        """STARTTLS: go on encrypted."""
+        """STARTTLS: go on encrypted, or answer with nonsense."""
         self._say("220 2.0.0 ready")
+        if self._stage()[0] == "TLS":
+            self._say("is this TLS?")
+            return False
         self.request = self.sink.tls.wrap_socket(self.connection, server_side=True)
         self.setup()
         self.tls = True
@@ -189,7 +218,7 @@ class Session(socketserver.StreamRequestHandler):
     def mail_from(self, argument: str) -> bool:
         """MAIL: refused where the host refuses everybody."""
         self._new_mail()
-        stage, reply = HOSTS.get(self.host, ("", ""))
+        stage, reply = self._stage()
         self.began = stage != "MAIL"
         if not self.began:
             self._say(reply)
@@ -268,16 +297,24 @@ class Session(socketserver.StreamRequestHandler):
         self._say("250 2.0.0 ok")
         return True
 
+    def auth(self, argument: str) -> bool:
+        """AUTH: refused, as nobody is known here."""
+        self._say(self._stage()[1])
+        return True
+
     def quit(self, argument: str) -> bool:
         """QUIT."""
-        self._say("221 2.0.0 bye")
+        with suppress(OSError):  # who has quit need not wait
+            self._say("221 2.0.0 bye")
         return False
 
 
 COMMANDS: dict[str, Callable[[Session, str], bool]] = {
-    **dict.fromkeys(("EHLO", "HELO", "LHLO"), Session.hello),
+    "EHLO": Session.ehlo,
+    **dict.fromkeys(("HELO", "LHLO"), Session.hello),
     **dict.fromkeys(("RSET", "NOOP"), Session.ok),
     "STARTTLS": Session.starttls,
+    "AUTH": Session.auth,
     "MAIL": Session.mail_from,
     "RCPT": Session.rcpt_to,
     "DATA": Session.data,

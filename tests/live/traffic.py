@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import checks, deliveries, local_mail, milters, queueing, refusals
+from . import (
+    checks,
+    deliveries,
+    local_mail,
+    milters,
+    probing,
+    queueing,
+    refusals,
+    screening,
+    secured,
+    sessions,
+    upkeep,
+)
 from .world import World
 
 Step = Callable[[World], None]
@@ -17,6 +29,10 @@ TOGETHER: tuple[Step, ...] = (
     *local_mail.STEPS,
     *milters.STEPS,
     *queueing.STEPS,
+    *secured.STEPS,
+    *sessions.STEPS,
+    *probing.STEPS,
+    *screening.STEPS,
 )
 # Steps that touch other steps' mails too, each alone, in this order.
-ALONE: tuple[Step, ...] = (*queueing.ALONE, local_mail.forged)
+ALONE: tuple[Step, ...] = (*queueing.ALONE, *upkeep.ALONE, local_mail.forged)

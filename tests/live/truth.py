@@ -41,6 +41,8 @@ class Truth:
     landed: list[Row] = field(default_factory=list)
     queue: list[Row] = field(default_factory=list)
     forged: list[Row] = field(default_factory=list)
+    dropped: list[Row] = field(default_factory=list)
+    probes: list[Row] = field(default_factory=list)
     queue_events: list[Row] = field(default_factory=list)
 
     def write(self, path: Path) -> None:

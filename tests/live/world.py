@@ -103,6 +103,14 @@ class World:
         row = _row(connection, given, message_id)
         return Sent(given, list(recipients), message_id, reply, row)
 
+    def send_inside(self, *recipients: str, sender: str | None = None, **more: Any) -> Sent:
+        """Send one mail from a host of ours, which may send to anybody."""
+        client = self.client("laptop.example.com")
+        given = self.address(0) if sender is None else sender
+        mail = self.send(*recipients, sender=given, client=client, **more)
+        self.end(client)
+        return mail
+
     def end(self, client: Client, logged: bool = True) -> None:
         """Say goodbye and keep what was refused."""
         client.quit()
@@ -153,6 +161,14 @@ class World:
         """Foretell a mail of which nobody was told a queue id: only the client is known."""
         known = {"client_address": client.address, "client_name": client.name}
         self.truth.incomplete.append(known | {"step": self.step})
+
+    def expect_drop(self, address: str, test: str) -> None:
+        """Foretell that postscreen turned a client away for a test it failed, without a verdict."""
+        self.truth.dropped.append({"step": self.step, "client_address": address, "test": test})
+
+    def expect_probe(self, address: str) -> None:
+        """Foretell that Postfix asked a server for an address, without a mail."""
+        self.truth.probes.append({"step": self.step, "recipient": address})
 
     def expect_row(
         self,
