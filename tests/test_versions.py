@@ -30,51 +30,121 @@ VERSIONS = ("3.5", "3.7", "3.10", "3.11")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = dict[str, Any]
 
-# Kinds of lines: DAEMON ACTION, or DAEMON ACTION FIELD=VALUE; what every release writes.
+# What every release writes: DAEMON ACTION, or DAEMON ACTION FIELD=VALUE|VALUE...: a line for each
+# value; DAEMON ACTION FIELD=: a line that has the field.
 EVERYWHERE = """
-bounce notification
-cleanup content_verdict
+anvil statistics kind=connection|message|recipient
+bounce notification notification=sender non-delivery|sender delay|sender delivery status
+bounce notification notification=postmaster non-delivery
+bounce template
+cleanup content_verdict verdict=reject|hold|discard|redirect|filter|bcc|warning|info
+cleanup content_verdict verdict=prepend|replace|milter-header-warning
 cleanup message_id
 cleanup message_rejected
-cleanup verdict
-discard delivery
-error delivery
-lmtp delivery
-local delivery
+cleanup verdict verdict=milter-reject|milter-discard|milter-hold
+discard delivery status=sent
+dnsblog dnsblog
+error delivery status=bounced|deferred
+lmtp delivery status=bounced|sent
+local delivery status=bounced|deferred|sent
+local delivery orig_to=
 master daemon_started
+master reload
 master terminating
 pickup pickup
-pipe delivery
-postfix-script script
+pickup pickup orig_queue_id=
+pipe delivery status=sent
+postfix-script script text=starting the Postfix mail system|stopping the Postfix mail system
+postfix-script script text=refreshing the Postfix mail system
+postlog postlog
+postlog warning
+postmap table
+postqueue down
+postscreen cache_cleanup
+postscreen dnsbl
+postscreen hangup
+postscreen pregreet
+postscreen protocol_test test=BARE NEWLINE|NON-SMTP COMMAND|COMMAND PIPELINING
+postscreen protocol_test test=COMMAND COUNT LIMIT|COMMAND LENGTH LIMIT|COMMAND TIME LIMIT
+postscreen protocol_test test=DATA without valid RCPT
+postscreen screen screening=PASS NEW|PASS OLD|DISCONNECT
+postscreen verdict protocol_state=CONNECT|RCPT
 postsuper force_expired
 postsuper held
-postsuper postsuper
+postsuper postsuper what=Deleted|Force-expired|Placed on hold|Released from hold|Requeued
 postsuper released
 postsuper removed
 postsuper requeued
-qmgr expired
+qmgr expired status=expired|force-expired
 qmgr queue_active
 qmgr removed
 qmgr transport
+qmqpd client
+qmqpd connect
+qmqpd disconnect
+scache statistics kind=domain|address
+sendmail sendmail
 smtp connect_failed
-smtp delivery
-smtp tls_connection
+smtp content_check
+smtp delivery status=bounced|deferred|sent|deliverable|undeliverable
+smtp delivery conn_use=
+smtp tls_connection how=established|reused
+smtp tls_connection tls_trust=Untrusted
+smtp tls_error
+smtp tls_verify
 smtp try_next
+smtpd bdat
 smtpd client
+smtpd client orig_queue_id=
+smtpd client sasl_username=
 smtpd connect
+smtpd debug
+smtpd discarding_ehlo
 smtpd disconnect
+smtpd etrn
+smtpd hostname_mismatch
 smtpd illegal_address
+smtpd login_aborted
 smtpd login_failed
+smtpd login_failed sasl_username=
 smtpd message_rejected
+smtpd milter
 smtpd non_smtp_command
-smtpd proxy_verdict
-smtpd sasl
-smtpd session_trouble
-smtpd tls_connection
-smtpd verdict
-virtual delivery
+smtpd pipelining
+smtpd proxy_verdict verdict=proxy-accept|proxy-reject
+smtpd rate_limit what=Connection concurrency|Connection rate|Message delivery request rate
+smtpd rate_limit what=Recipient address rate|AUTH command rate|New TLS session rate
+smtpd session_trouble trouble=lost connection|timeout|too many errors
+smtpd tls_connection tls_trust=Anonymous|Untrusted
+smtpd tls_error
+smtpd tls_library
+smtpd tls_peer
+smtpd tls_session
+smtpd verdict verdict=reject|hold|discard|redirect|filter|bcc|warn|info|milter-reject
+smtpd verdict protocol_state=CONNECT|HELO|EHLO|MAIL|RCPT|DATA|END-OF-MESSAGE|VRFY|ETRN
+tlsproxy proxy what=CONNECT from|CONNECT to|DISCONNECT
+tlsproxy tls_connection tls_trust=Anonymous|Untrusted
+verify cache_cleanup
+virtual delivery status=sent
 """
-NOBODY = "65534"  # who writes under Postfix's name in the traffic
+# What a release of VERSIONS and all later ones write, and no earlier one.
+SINCE = {
+    "3.7": """
+postscreen screen screening=ALLOWLISTED|DENYLISTED
+postqueue down error=
+""",
+    "3.10": """
+cleanup removed removed_by=canceled|discarded
+smtpd session_trouble queue_id=
+smtpd verdict sasl_username=
+""",
+    "3.11": """
+lmtp delivery tls=none
+smtp delivery tls=none|may|may:none|may?|!encrypt|!secure
+""",
+}
+# What the first release of VERSIONS writes, and no later one.
+ONCE = "postscreen screen screening=WHITELISTED|BLACKLISTED"
 WHOLE = {
     "queue_id", "recipient", "relay", "delay", "delay_before_qmgr", "delay_in_qmgr",
     "delay_conn_setup", "delay_transmission", "dsn", "status", "reason",
@@ -82,9 +152,10 @@ WHOLE = {
 COUNTS = """
 SELECT (SELECT sum(attempts + skipped) FROM delivery_to) AS records,
        (SELECT sum(copies) FROM delivery_to) AS copies,
+       (SELECT count(tls) FROM delivery_to) AS tls,
        (SELECT count(*) FROM delivery_to) AS recipients,
        (SELECT count(*) FROM delivery_from WHERE removed_by = 'qmgr') AS removed,
-       (SELECT count(*) FROM noqueue) AS verdicts,
+       (SELECT count(*) FROM noqueue WHERE action <> 'drop') AS verdicts,
        (SELECT count(*) FROM delivery_from) AS mails,
        (SELECT sum(forged) FROM source) AS forged,
        (SELECT count(*) FROM unrecognised) AS unrecognised
@@ -153,18 +224,34 @@ def _line(entry: dict[str, bytes]) -> Line | None:
     return Line(msg, entry["_UID"].decode(), found.daemon, parsed, *extract_delivery(msg, parsed))
 
 
+def kinds(table: str) -> list[str]:
+    """The kinds in a table, one by one."""
+    return [kind for row in table.strip().splitlines() for kind in _kinds(row)]
+
+
+def _kinds(row: str) -> list[str]:
+    name, equals, values = row.partition("=")
+    return [f"{name}={value}" for value in values.split("|")] if equals else [row]
+
+
 def is_of(line: Line, kind: str) -> bool:
     """Whether a line is of a kind, as the tables above name it."""
     daemon, action, *condition = kind.split(" ", 2)
     if (line.daemon, line.parsed["action"]) != (daemon, action):
         return False
     name, _, value = "".join(condition).partition("=")
-    return not name or str(line.parsed.get(name)) == value
+    return not name or (name in line.parsed and value in ("", str(line.parsed[name])))
 
 
-def kinds(text: str) -> list[str]:
-    """The kinds of a table, without the comments."""
-    return [line for line in text.strip().splitlines() if not line.startswith("#")]
+def has(version: str, kind: str) -> bool:
+    """Whether a sample has a line of a kind."""
+    return any(is_of(line, kind) for line in lines(version))
+
+
+@cache
+def is_trusted(version: str, uid: str) -> bool:
+    """Whether a user is root or Postfix's, as its queue manager is."""
+    return uid in {"0", *(line.uid for line in lines(version) if line.daemon == "qmgr")}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -176,8 +263,21 @@ def test_every_line_is_recognised(version: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_sample_is_rich(version: str) -> None:
     """Every kind of line that all releases write is there."""
-    found = lines(version)
-    assert [kind for kind in kinds(EVERYWHERE) if not any(is_of(one, kind) for one in found)] == []
+    assert [kind for kind in kinds(EVERYWHERE) if not has(version, kind)] == []
+
+
+@pytest.mark.parametrize("first", SINCE)
+def test_what_is_new_is_new(first: str) -> None:
+    """What came with a release is in its sample and those of later ones, in none before."""
+    expected = VERSIONS[VERSIONS.index(first) :]
+    found = {kind: tuple(v for v in VERSIONS if has(v, kind)) for kind in kinds(SINCE[first])}
+    assert found == dict.fromkeys(found, expected)
+
+
+def test_what_is_old_is_gone() -> None:
+    """What was renamed is in the first sample only."""
+    for kind in kinds(ONCE):
+        assert [version for version in VERSIONS if has(version, kind)] == [VERSIONS[0]]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -190,44 +290,41 @@ def test_no_line_is_odd(version: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_delivery_record_is_whole(version: str) -> None:
     """Each names recipient, relay, all delays, dsn and status; the reason is closed."""
-    wanting = [str(one) for one in lines(version) if is_record(one) and WHOLE - one.parsed.keys()]
-    assert wanting == []
-
-
-def is_record(line: Line) -> bool:
-    """Whether it is a delivery record that Postfix wrote, not somebody else under its name."""
-    return line.parsed["action"] == "delivery" and line.uid != NOBODY
+    records = [line for line in lines(version) if line.parsed["action"] == "delivery"]
+    true = [line for line in records if is_trusted(version, line.uid)]
+    assert [str(line) for line in true if WHOLE - line.parsed.keys()] == []
 
 
 @pytest.fixture(params=VERSIONS)
-def loaded(request: pytest.FixtureRequest, dsn: str, tmp_path: Path) -> tuple[list[Line], str]:
-    """The lines of a sample, and a database into which its journal was read."""
+def loaded(request: pytest.FixtureRequest, dsn: str, tmp_path: Path) -> tuple[str, str]:
+    """A version, and a database into which its journal was read."""
     if not Path(JOURNAL_REMOTE).exists():
         pytest.skip("needs systemd-journal-remote")
     journal = tmp_path / "journal" / "sample.journal"
     journal.parent.mkdir()
     command = [JOURNAL_REMOTE, "--output", str(journal), "-"]
     subprocess.run(command, input=export(request.param), check=True, capture_output=True)
-    found = lines(request.param)
     config = {"dsn": dsn, "retention": {"delivery": {"delete": 0}, "noqueue": {"delete": 0}}}
-    uids = sorted({int(line.uid) for line in found if line.uid != NOBODY})
-    config["journal"] = {"directory": str(journal.parent), "trusted_uids": uids}
+    uids = {int(one.uid) for one in lines(request.param) if is_trusted(request.param, one.uid)}
+    config["journal"] = {"directory": str(journal.parent), "trusted_uids": sorted(uids)}
     (tmp_path / "main.yml").write_text(json.dumps(config))  # JSON is YAML
     command = [sys.executable, "-m", "journal_postfix", "--config", str(tmp_path / "main.yml")]
     done = subprocess.run([*command, "run", "--once"], capture_output=True, text=True, check=False)
     assert (done.returncode, re.findall("WARNING|ERROR", done.stderr)) == (0, []), done.stderr
-    return found, dsn
+    return request.param, dsn
 
 
-def test_every_record_is_in_the_tables(loaded: tuple[list[Line], str]) -> None:
+def test_every_record_is_in_the_tables(loaded: tuple[str, str]) -> None:
     """Attempts, copies, removals and verdicts in PostgreSQL are as many as Postfix logged."""
-    found, dsn = loaded
-    true = [line for line in found if line.uid != NOBODY]
+    version, dsn = loaded
+    found = lines(version)
+    true = [line for line in found if is_trusted(version, line.uid)]
     records = [line.parsed for line in true if line.parsed["action"] == "delivery"]
     expected = {
         "records": len(records),
+        "tls": len({to_of(record) for record in records if "tls" in record}),
         "copies": sum(record["status"] == "sent" for record in records),
-        "recipients": len({(r["queue_id"], r["recipient"], r.get("orig_to")) for r in records}),
+        "recipients": len({to_of(record) for record in records}),
         "removed": sum(is_of(line, "qmgr removed") for line in true),
         "verdicts": sum((line.delivery or {}).get("table") == "noqueue" for line in true),
         "mails": len({queue_id for line in true if (queue_id := mail_of(line))}),
@@ -235,6 +332,11 @@ def test_every_record_is_in_the_tables(loaded: tuple[list[Line], str]) -> None:
         "unrecognised": 0,
     }
     assert stored(dsn) == expected
+
+
+def to_of(record: Parsed) -> tuple[str, str, str | None]:
+    """What a row of delivery_to stands for."""
+    return (record["queue_id"], record["recipient"], record.get("orig_to"))
 
 
 def mail_of(line: Line) -> str | None:
