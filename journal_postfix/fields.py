@@ -19,7 +19,11 @@ from typing import NamedTuple
 PATTERNS = {
     # external form: a local part with special characters is quoted
     "address": r'"(?:[^"\\]++|\\.)*+"(?:@[^<>"]*)?|[^<>"]*',
-    "anvil_service": r"[^\s)]{1,80}?",
+    # NAME or HOST:PORT of master.cf: without its dot a host would take the start of an IPv6 address
+    "anvil_service": (
+        r"\[[0-9A-Fa-f:.]{2,45}\]:[\w-]{1,80}|[^\s:.()]{0,80}\.[^\s:()]{1,80}:[\w-]{1,80}"
+        r"|localhost:[\w-]{1,80}|[^\s:.()\[\]]{1,80}"
+    ),
     "any": r".*",
     "arrow": r"[<>]",
     "auth_offer": r"null AUTH mechanism list|no supported AUTH mechanisms",
