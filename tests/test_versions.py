@@ -5,6 +5,7 @@ One and the same traffic (`live`) went through each, so what differs is Postfix'
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import lzma
 import re
@@ -285,6 +286,28 @@ def test_no_line_is_odd(version: str) -> None:
     """No line is cut or ambiguous, and extraction has nothing to say against any."""
     found = lines(version)
     assert [str(one) for one in found if one.errors or one.parsed.get("odd")] == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_addresses_are_addresses(version: str) -> None:
+    """What is taken for a host's address is one, and nothing of its surroundings."""
+    found = {
+        (line.parsed[name], str(line))
+        for line in lines(version)
+        for name in ("client_address", "relay_address", "server_address")
+        if name in line.parsed
+    }
+    assert len(found) > 500
+    assert [text for address, text in found if not is_address(address)] == []
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("version", VERSIONS)
