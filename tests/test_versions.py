@@ -112,6 +112,7 @@ smtpd message_rejected
 smtpd milter
 smtpd non_smtp_command
 smtpd pipelining
+smtpd replacing_command
 smtpd proxy_verdict verdict=proxy-accept|proxy-reject
 smtpd rate_limit what=Connection concurrency|Connection rate|Message delivery request rate
 smtpd rate_limit what=Recipient address rate|AUTH command rate|New TLS session rate

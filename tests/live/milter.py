@@ -14,6 +14,7 @@ LISTEN = ("127.0.0.1", 10030)
 VERSION = 6
 MAY_ADD_HEADERS_AND_QUARANTINE = 0x01 | 0x20
 CONTINUE = b"c"
+GONE = b""  # no answer, and the connection ends
 # word in the subject -> packets at the end of the message
 SUBJECTS: dict[str, list[bytes]] = {
     "casino": [b"y550 5.7.1 looks like gambling\0"],
@@ -21,6 +22,7 @@ SUBJECTS: dict[str, list[bytes]] = {
     "prize": [b"r"],
     "junk": [b"d"],
     "attachment": [b"qattachment to be looked at\0", CONTINUE],
+    "vanishing": [GONE],
     "greeting": [b"hX-Milter\0seen\0", CONTINUE],
 }
 # local part of the sender, or of the recipient -> packet
@@ -40,6 +42,8 @@ class Milter(socketserver.StreamRequestHandler):
             if command == b"Q":
                 return
             for answer in self._answers(command, data):
+                if answer == GONE:
+                    return
                 self.wfile.write(struct.pack(">I", len(answer)) + answer)
 
     def _answers(self, command: bytes, data: bytes) -> list[bytes]:

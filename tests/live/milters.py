@@ -29,6 +29,7 @@ def rejected(w: World) -> None:
         ("casino tonight", 550, "5.7.1"),
         ("overdue bill", 451, "4.7.1"),
         ("your prize", 550, "5.7.1"),
+        ("vanishing trick", 451, "4.7.1"),
     ):
         mail = _send(w, w.address(0), w.address(1), subject=subject)
         assert mail.reply.code == code, mail.reply
