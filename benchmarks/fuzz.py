@@ -60,7 +60,7 @@ TABLES = {
     "client": "from", "content_verdict": "noqueue", "delivery": "to", "expired": "from",
     "held": "from", "message_id": "from", "message_rejected": "from", "notification": "from",
     "pickup": "from", "proxy_verdict": "noqueue", "queue_active": "from", "released": "from",
-    "removed": "from", "requeued": "from", "resent_message_id": "from",
+    "postsuper": "queue_event", "force_expired": "queue_event", "removed": "from", "requeued": "from", "resent_message_id": "from",
     "screening_busy": "noqueue", "session_trouble": "from", "verdict": "noqueue",
 }  # fmt: skip
 SAYS: dict[str, set[str]] = {}

@@ -44,6 +44,8 @@ notification bounce {queue_id}: {notification} notification: {notification_queue
 held postsuper {queue_id}: placed on hold
 released postsuper {queue_id}: released from hold
 requeued postsuper {queue_id}: requeued
+force_expired postsuper {queue_id}: expired
+postsuper postsuper {what:text_before_colon}: {messages} message[s]
 # --- verdicts -------------------------------------------------------------------------------
 # smtpd/smtpd_check.c, log_whatsup()
 verdict smtpd {queue_id|NOQUEUE}: {verdict}: {protocol_state} from {CLIENT}:{SMTP_REPLY} {reason:told};{ACCESS_TAIL}

@@ -74,14 +74,12 @@ stress postscreen {how:word} STRESS mode with {connections:integer} connections
 dnsblog dnsblog addr {client_address} listed by domain {domain} as {listed:any}
 proxy tlsproxy {what:proxying} {SCREENED}
 proxy tlsproxy {what:proxying_to} \[{server_address}\]:{server_port}
-# --- cleanup, qmgr, bounce, postsuper ---------------------------------------------------------
+# --- cleanup, qmgr, bounce -------------------------------------------------------------------
 not_accepted cleanup {queue_id}: {map:word} map lookup problem -- {text}
 milter_event cleanup,smtpd event: {event:word}; macros: {macros:any}
 skipped QMGR {queue_id}: skipped, still being delivered
 service_failed QMGR {queue_id}: status={status} ({reason:parenthesised})
 no_notification bounce {queue_id}: not sending trace/success notification for {kind:word} message
-force_expired postsuper {queue_id}: expired
-postsuper postsuper {what:text_before_colon}: {messages} message[s]
 # --- delivery agents: smtp/smtp_trouble.c, smtp_connect.c, smtp_proto.c; local ----------------
 content_check SMTP {queue_id}: {verdict:content_action}: {part} {content}
 try_next SMTP {queue_id}: host {relay:peer} {how:said}: {reply_code}[{_:separator}{dsn}] {reason:lazy}[ (in reply to {smtp_command:parenthesised})]
