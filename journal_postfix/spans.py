@@ -39,13 +39,12 @@ RUN = 512
 """Lines in a run at most."""
 
 HALF_A_DAY = timedelta(hours=12)
-"""The time from the first line of a run to others at most: no run is longer than a day."""
+"""The time from the first line of a run to others at most: runs are looked for by their time."""
 
 STREAM = "standard input"
 
-DAY = 86_400
-SECOND = (1 << 17) - 1
-"""The bits of a fingerprint that hold the second of the day."""
+SECOND = (1 << 32) - 1
+"""The bits of a fingerprint that hold the second since 1970."""
 
 
 class Line(Protocol):
@@ -81,10 +80,10 @@ class Reader(NamedTuple):
 
 
 def fingerprint(t: datetime, pid: int | None, text: str) -> int:
-    """Return what tells a line from others: 32 bits of its text, 15 of its pid, 17 of its time."""
+    """Return what tells a line from others: 32 bits of its text and process, 32 of its time."""
     # loggers differ in the blanks they keep
-    who = ((pid or 0) & 0x7FFF) << 17 | t.hour * 3600 + t.minute * 60 + t.second
-    return crc32(text.strip().encode("utf-8", "replace")) << 32 | who
+    said = crc32(text.strip().encode("utf-8", "replace"), pid or 0)
+    return said << 32 | int(t.timestamp()) & SECOND
 
 
 class Shelf:
@@ -101,9 +100,8 @@ class Shelf:
 
     def take(self, one: int) -> bool:
         """Take a line of this text and about this time, the earliest, if there is one left."""
-        lines, second = self._lines, one & SECOND
-        for near in range(second - NEAR, second + NEAR + 1):
-            found = one - second + near % DAY
+        lines = self._lines
+        for found in range(one - NEAR, one + NEAR + 1):
             if lines.get(found):
                 lines[found] -= 1
                 return True
@@ -266,7 +264,7 @@ def is_proven(
     """
     if not shared:
         return False
-    if "journal" in (other.kind, kind) or len({one.fingerprint >> 17 for one in shared}) >= PROOF:
+    if "journal" in (other.kind, kind) or len({one.fingerprint >> 32 for one in shared}) >= PROOF:
         return True
     first, last = min(line.t for line in lines), max(line.t for line in lines)
     begins = (other.last, min(first, begin or first))

@@ -440,7 +440,12 @@ def test_what_retention_deleted_is_forgotten(hand: Hand) -> None:
 
 @pytest.mark.parametrize(
     ("t", "pid", "text"),
-    [(NOON, 8, "text"), (NOON, 7, "texts"), (NOON + timedelta(seconds=NEAR + 1), 7, "text")],
+    [
+        (NOON, 8, "text"),
+        (NOON, 7, "texts"),
+        (NOON + timedelta(seconds=NEAR + 1), 7, "text"),
+        (NOON + timedelta(days=1), 7, "text"),
+    ],
 )
 def test_other_lines_have_other_fingerprints(t: datetime, pid: int, text: str) -> None:
     """Another process, text or time is another line."""
