@@ -60,12 +60,11 @@ def _row(item: Item) -> Row | None:
 
 
 def _is_same(run: Row, row: Row) -> bool:
-    """The line at hand belongs to the run: it has no second total, and little comes behind one."""
+    """The line at hand belongs to the run: it has no second total, and comes little behind one."""
+    apart = abs(row["t"] - run["t"])
     if run["messages"] is None:
-        return bool(abs(row["t"] - run["t"]) <= LONGEST_RUN)
-    return row["messages"] is None and bool(
-        run["t"] - LONGEST_RUN <= row["t"] <= run["t"] + SHUFFLE
-    )
+        return bool(apart <= LONGEST_RUN)
+    return row["messages"] is None and bool(apart <= SHUFFLE)
 
 
 def store_runs(cursor: Cursor, runs: list[Row], first: date | None) -> None:

@@ -7,7 +7,7 @@ WITH near AS (
                       AND e.pid IS NOT DISTINCT FROM b.pid
     WHERE (e.messages IS NULL OR b.messages IS NULL)
       AND e.t >= b.t - CASE WHEN e.messages IS NULL THEN %(longest)s ELSE %(shuffle)s END
-      AND e.t <= b.t + CASE WHEN b.messages IS NULL THEN %(longest)s ELSE %(shuffle)s END
+      AND e.t <= b.t + %(longest)s
     ORDER BY b.number, greatest(e.t, b.t) - least(e.t, b.t), e.id
 ), same AS MATERIALIZED (
     SELECT DISTINCT ON (id) number, id FROM near ORDER BY id, t
