@@ -259,13 +259,18 @@ def is_proven(
 ) -> bool:
     """Tell whether lines are the same ones in both sources, not only equal.
 
-    Where one file ends and the next begins, a program may say the same before and after.
+    Of two files a few equal lines prove nothing: a program may say the same before and after
+    the end of one. But where all is equal, it is the same, unless it stands at such an end.
     `begin` is the time of the first line the reader ever told.
     """
     if not shared:
         return False
-    if "journal" in (other.kind, kind) or len({one.fingerprint >> 32 for one in shared}) >= PROOF:
+    if "journal" in (other.kind, kind):
         return True
+    if len({one.fingerprint >> 32 for one in shared}) >= PROOF:
+        return True
+    if len(shared) < len(lines):
+        return False
     first, last = min(line.t for line in lines), max(line.t for line in lines)
     begins = (other.last, min(first, begin or first))
     ends = (other.first, last)

@@ -463,3 +463,15 @@ def test_times_near_midnight(seconds: int) -> None:
     shelf = Shelf()
     shelf.put([fingerprint(midnight, None, "text")])
     assert shelf.take(fingerprint(midnight + timedelta(seconds=seconds), None, "text"))
+
+
+def test_line_that_comes_every_day(hand: Hand) -> None:
+    """What a daemon says with the same words at the same time of each day is no line twice."""
+    active = "3C5D120AB1: from=<ann@example.org>, size=400, nrcpt=1 (queue active)"
+    days = [line(NOON + timedelta(days=day), active, daemon="qmgr") for day in range(4)]
+    files = [
+        hand.file("odd.log", days[0] + days[2] + line(NOON + timedelta(days=5), rejection(1))),
+        hand.file("even.log", days[1] + days[3] + line(NOON + timedelta(days=6), rejection(2))),
+    ]
+    assert hand.load(*files).status == 0
+    assert ask(hand.dsn, "SELECT sum(known) FROM source") == [(0,)]

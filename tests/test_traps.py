@@ -112,7 +112,7 @@ TRAPS = {
         ),
     ),
     11: Trap("a content filter doubles the totals", ("mails/content_filter", "mails/before_queue_proxy")),
-    12: Trap("message repeated 2 times", ("test_logfile::test_trap_12_repeated_messages",)),
+    12: Trap("message repeated 2 times", ("test_logfile::test_trap_12_repeated_messages", "test_collect::test_trap_12_a_repeated_message_in_a_journal",)),
     13: Trap(
         "the form of the stamps changes within a file",
         (
@@ -150,8 +150,8 @@ TRAPS = {
     19: Trap(
         "a reply that looks like a line of the log",
         (
-            "test_parser::test_hostile_delivery_record",
-            "test_parser::test_hostile_reply_is_free_text",
+            "test_hostile::test_nobody_changes_a_field_not_his_own",
+            "test_hostile::test_the_free_text_gets_the_doubt",
             "mails/hostile_texts",
         ),
     ),
