@@ -233,11 +233,14 @@ def _merge_mail(item: Item, columns: Row, mails: dict[Key, list[Mail]]) -> Mail 
         if fact.action in merge.NAMES_ONLY:
             return None
         mail = _begin(key, group, fact)
+    known = mail.instance_rank
     if columns["table"] == "to":
         apply_record(mail, fact)
     else:
         merge.apply(mail, fact)
     mail.hear(fact)
+    if known < mail.instance_rank and len(group) > 1:
+        merge.supersede_twins(group, mail)
     if "notification_for" in columns:
         about = mails.get((item.mta, columns["notification_for"]), [])
         mail.about = merge.find_mail(about, fact._replace(action="named"))

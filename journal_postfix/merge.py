@@ -34,7 +34,8 @@ ORIGIN_RANK = {origin: rank for rank, origin in enumerate(_ORIGINS)}
 _VERDICTS = ("reject", "discard", "hold", "redirect", "filter", "bcc")
 NOT_SUBMITTED = ("notice", "probe", "forward", "requeue")
 #: Daemons whose syslog name is the instance's, and whose word counts more.
-_INSTANCE_RANK = {"qmgr": 3, "oqmgr": 3, "nqmgr": 3, "cleanup": 2}
+_QMGR = 3
+_INSTANCE_RANK = {"qmgr": _QMGR, "oqmgr": _QMGR, "nqmgr": _QMGR, "cleanup": 2}
 #: Daemons that are services of their own: their syslog name may add to the instance's.
 _RECEIVERS = ("smtpd", "qmqpd")
 _REFUSAL = ("protocol_state", "reply_code", "dsn", "reason")
@@ -87,6 +88,15 @@ class Mail:
             self.latest = fact.t
         self.machine = fact.machine
 
+    def is_of(self, instance: str) -> bool | None:
+        """It is in the queue of this instance; None where qmgr has not said in whose it is."""
+        return self.row["syslog_name"] == instance if self.instance_rank == _QMGR else None
+
+    def is_around(self, syslog_name: str) -> bool:
+        """It is in the queue of an instance that a syslog name, with a service, belongs to."""
+        instance = self.row.get("syslog_name", "")
+        return self.instance_rank == _QMGR and f"{syslog_name}/".startswith(f"{instance}/")
+
     def ended_at(self) -> datetime | None:
         """When its queue file was gone, as logged or because another mail got its id."""
         removed_at: datetime | None = self.row.get("removed_at")
@@ -121,7 +131,7 @@ class Mail:
 def find_mail(mails: list[Mail], fact: Fact) -> Mail | None:
     """The mail a fact belongs to, out of those of one host and queue id; None: it begins one."""
     t = fact.t
-    current = _begun_last(mails, fact)
+    current = _begun_last(_of_instance(mails, fact), fact)
     if current is None:
         return None
     born = BEGINS.get(fact.action, UNSEEN)
@@ -134,6 +144,15 @@ def find_mail(mails: list[Mail], fact: Fact) -> Mail | None:
         again = known is not None and current.ended_at() is not None
         return None if again or current.is_over(t) or current.is_silent(t) else current
     return None if current.is_given_up(t) else current
+
+
+def _of_instance(mails: list[Mail], fact: Fact) -> list[Mail]:
+    """The mails that may be of the fact's instance: two of one host may use an id at a time."""
+    if _INSTANCE_RANK.get(fact.daemon) == _QMGR:
+        return [mail for mail in mails if mail.is_of(fact.syslog_name) is not False]
+    if len(mails) > 1 and any(mail.is_around(fact.syslog_name) for mail in mails):
+        return [m for m in mails if m.instance_rank < _QMGR or m.is_around(fact.syslog_name)]
+    return mails
 
 
 def _begun_last(mails: list[Mail], fact: Fact) -> Mail | None:
@@ -164,11 +183,26 @@ def supersede(mails: Iterable[Mail], fact: Fact) -> None:
     Of those that were in the queue that is worth telling: they vanished.
     """
     for mail in mails:
+        known = mail.instance_rank == _QMGR and not mail.is_around(fact.syslog_name)
+        if not known and (fact.is_behind(mail) or mail.row["t_f"] <= fact.t):
+            _supersede(mail, fact.t)
+
+
+def supersede_twins(mails: Iterable[Mail], mail: Mail) -> None:
+    """The same where a service's name hid the instance, once qmgr has told it of the new mail."""
+    if mail.born and mail.instance_rank == _QMGR:
+        born, name = mail.row["t_i"], mail.row["syslog_name"]
+        for other in mails:
+            if other is not mail and other.is_of(name) and other.row["t_f"] <= born:
+                _supersede(other, born)
+
+
+def _supersede(mail: Mail, t: datetime) -> None:
+    if mail.ended_at() is None:
         row = mail.row
-        if mail.ended_at() is None and (fact.is_behind(mail) or row["t_f"] <= fact.t):
-            mail.superseded_at, mail.changed = fact.t, True
-            if row.get("queued_at") or row.get("held_at"):
-                row["removed_at"], row["removed_by"] = fact.t, "vanished"
+        mail.superseded_at, mail.changed = t, True
+        if row.get("queued_at") or row.get("held_at"):
+            row["removed_at"], row["removed_by"] = t, "vanished"
 
 
 # --- columns of delivery_from ---------------------------------------------------------------
