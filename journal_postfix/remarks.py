@@ -47,7 +47,9 @@ tls_match TLS {relay:peer}: Matched trust anchor at depth {depth}
 tls_match TLS {relay:peer}: Matched {what:words} at depth {depth}: {association:any}
 tls_match TLS {relay:peer}: Matched {what:text_before_colon}: {association:any}
 tls_match TLS {relay:peer}: matched peername: {peername:any}
+tls_chain smtpd {CLIENT}: depth={depth} verify={verify:integer} subject={subject:any}
 tls_chain TLS {relay:peer}: depth={depth} verify={verify:integer} subject={subject:any}
+tls_ciphers smtpd {CLIENT}: TLS cipher list "{ciphers:lazy}["]
 tls_ciphers TLS {relay:peer}: TLS cipher list "{ciphers:lazy}["]
 # tls/tls_misc.c: a step towards 3.12
 tls_trace smtpd TLS protocol trace for {CLIENT} saved to {path:any}
