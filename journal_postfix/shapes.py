@@ -25,7 +25,7 @@ _PERSONAL = (
             r"|(?:Subject|From|To|Cc|Reply-To|Sender|Received|Message-I[Dd]|X-[\w-]{1,40}):"
             r"|(?<![\w-])(?:header|body|content)[: ]|\d\]?(?::\d{1,5})? ?after |\blonger than "
             r"|: (?:reject|discard|hold|warning|info|replace|prepend|strip|pass): (?![A-Z-]+ from )"
-            r"|\b(?:PREGREET|command from) [^]]*\]| command: "
+            r"|\b(?:PREGREET|COMMAND|NEWLINE|command from)\b[^]]*\]| command: "
             r"|(?:EHLO|HELO|AUTH|VRFY|ETRN|BDAT|GET|POST|MAIL|RCPT)(?![\w>]| from\b)).*",
             re.DOTALL,
         ),
@@ -39,7 +39,7 @@ _PERSONAL = (
     (re.compile(r"(?<![\w/])/(?!etc/|usr/|run/|lib)[^\s:,;)]*"), "<path>"),
     (re.compile(r"\b[0-9A-F]{6,21}(?=[:\s,)]|$)|\b[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{14,}\b"), "<id>"),
     (re.compile(r"(?<![\w.-])(?=[\w.-]*[^\W\d])(?:[\w-]++\.++)++[\w-]++"), "<name>"),
-    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9A-Fa-f]*+:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*"), "<ip>"),
+    (re.compile(r"\b\d++(?:\.\d++){3}\b|\b[0-9A-Fa-f]*+:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*"), "<ip>"),
     (re.compile(r"(?<![\w-])(?:(?=[\w-]*\d)(?=[\w-]*[^\W\d])[\w-]{8,}|[\w-]++(?=\(\d+\)))"), "<name>"),
 )  # fmt: skip
 _VALUES = ((re.compile(r"\d+"), "0"),)
