@@ -19,7 +19,7 @@ from typing import Any
 
 from journal_postfix.entries import Rules, text
 from journal_postfix.following import Gap, Stop, Waiter, catch_up, follow
-from journal_postfix.journalfiles import check_readable, make_room
+from journal_postfix.journalfiles import check_readable, journal_files, make_room
 from journal_postfix.machine import Machine
 from journal_postfix.messages import InputError, MsgDetails, Position
 
@@ -31,6 +31,7 @@ except ImportError:  # not on every machine where log files are read
     systemd_journal = None
 
 JOURNAL = "journal"
+_CONVERTERS = {"_MACHINE_ID": text}
 MACHINE_CHECK = 5.0
 """Seconds from one look for new machines to the next, where entries keep coming."""
 
@@ -68,6 +69,7 @@ class JournalSet:
         self._rules = Rules(syslog_names, units, trusted_uids)
         self._stored = {one.identity: one for one in stored if one.kind == JOURNAL}
         self._machines: dict[str, Machine] = {}
+        self._told: dict[str, set[str]] = {}  # which machines' entries each file has
         self.gaps: list[Gap] = []
         self._watcher = self._open()
         self._watcher.fileno()  # from now on no change of the files is missed
@@ -78,7 +80,7 @@ class JournalSet:
 
     def _open(self) -> Any:
         try:
-            return systemd_journal.Reader(path=self._directory, converters={"_MACHINE_ID": text})
+            return systemd_journal.Reader(path=self._directory, converters=_CONVERTERS)
         except OSError as error:
             where = self._directory or JOURNAL
             raise InputError(f"{where}: cannot be opened ({error.strerror})") from None
@@ -126,7 +128,7 @@ class JournalSet:
     def _discover(self) -> None:
         self._check_at = time.monotonic() + MACHINE_CHECK
         self._has_unseen = False
-        identities = self._watcher.query_unique("_MACHINE_ID")
+        identities = self._identities()
         make_room(self._directory, 1 + len(self._machines.keys() | identities))
         for identity in sorted(identities):
             if identity not in self._machines:
@@ -134,6 +136,17 @@ class JournalSet:
                     JOURNAL, identity, self._directory or JOURNAL, "", "", None
                 )
                 self._machines[identity] = Machine(position, self._open, self.gaps)
+
+    def _identities(self) -> set[str]:
+        """Return the machines that the journal has entries of.
+
+        libsystemd's answer for all files ends at the first that is damaged, without a word: each
+        file is asked by itself too, until it has told some.
+        """
+        found: set[str] = self._watcher.query_unique("_MACHINE_ID")
+        files = journal_files(self._directory)
+        self._told = {path: self._told.get(path) or _machines_in(path) for path in files}
+        return found.union(*self._told.values())
 
     def is_finished(self) -> bool:
         """A journal never ends."""
@@ -147,6 +160,18 @@ class JournalSet:
         if self._has_unseen:
             seconds = min(seconds, self._check_at - time.monotonic())
         waiter.wait(seconds, [self._watcher.fileno()])
+
+
+def _machines_in(path: str) -> set[str]:
+    """Return the machines that a file has entries of, as far as it can be read."""
+    found: set[str] = set()
+    try:
+        with systemd_journal.Reader(files=[path], converters=_CONVERTERS) as reader:
+            found |= reader.query_unique("_MACHINE_ID")
+            found |= {reader.get_next().get("_MACHINE_ID", "")} - {""}
+    except (OSError, ValueError):
+        pass  # damaged, or gone meanwhile
+    return found
 
 
 def iter_journal_messages_since(

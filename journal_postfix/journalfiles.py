@@ -41,6 +41,15 @@ def check_readable(directory: str | None) -> None:
         raise InputError(f"no journal files in {' or '.join(map(str, places))}")
 
 
+def journal_files(directory: str | None) -> set[str]:
+    """Return the paths of the journal's files; none where a folder goes meanwhile."""
+    places = _own_places() if directory is None else [Path(directory)]
+    try:
+        return {str(path) for place in places if place.is_dir() for path in _journal_files(place)}
+    except OSError:
+        return set()
+
+
 def make_room(directory: str | None, readers: int) -> None:
     """Have so many readers of all the journal's files allowed; InputError where they are not.
 

@@ -679,6 +679,17 @@ def test_damaged_end_of_a_file(journald: Journald, part: float) -> None:
     assert texts(opened(journald.folder, journal.positions())) == []
 
 
+def test_damage_hides_no_other_machine(folder: Path) -> None:
+    """A damaged file, which ends libsystemd's list of machines, hides those of other files not."""
+    for number in range(6):
+        name = f"{number}" * 32
+        write_journal(folder / f"{number}.journal", [entry(number, _MACHINE_ID=name)])
+    for number in (0, 2, 4):
+        spoil(folder / f"{number}.journal", 0.05)
+    read = {msg.get("machine") for msg in since(opened(folder))}
+    assert {f"{number}" * 32 for number in (1, 3, 5)} <= read
+
+
 def test_boots(folder: Path) -> None:
     """After a boot, where other clocks begin again at zero, the order is still the journal's."""
     boots = [
