@@ -234,7 +234,7 @@ def _watched(
 
 
 def _refuse_unreadable(loaded: Loaded) -> None:
-    if loaded.lines and loaded.lines == loaded.unknown:
+    if loaded.lines and loaded.lines == loaded.unknown and not loaded.resumed:
         raise InputError(
             f"{loaded.path}: {loaded.lines} lines of Postfix, and none of them was recognised"
         )

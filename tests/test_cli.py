@@ -187,6 +187,15 @@ def test_status_fails_where_nothing_was_recognised(config: str, tmp_path: Path) 
     assert call("--config", config, "status").status == 1
 
 
+def test_one_odd_line_at_the_end_of_a_log_is_no_failure(config: str, log: str) -> None:
+    """A log that was understood before, and grew by a line that is not, is still understood."""
+    call("--config", config, "backfill", log, "--year", "2025")
+    with Path(log).open("a") as file:
+        file.write("Nov 20 10:00:09 mx1 postfix/qmgr[13]: words nobody says\n")
+    said = call("--config", config, "backfill", log, "--year", "2025")
+    assert (said.status, call("--config", config, "status").status) == (0, 0), said.err
+
+
 def test_lines_older_than_retention_are_counted_and_the_key_is_named(
     tmp_path: Path, dsn: str, log: str
 ) -> None:
