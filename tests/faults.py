@@ -184,7 +184,7 @@ def harm(server: Server, load: Load, rng: Random, lines: int, count: int) -> lis
     """Do harm `count` times, spread over a load of so many lines; gives the names of the faults."""
     done: list[str] = []
     for number in range(count):
-        enough = lines * number / count
+        enough = max(1, lines * number / count)  # what is away at the start is told at once
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until and not load.is_over() and _stored(server) < enough:
             time.sleep(0.01)
