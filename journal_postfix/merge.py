@@ -148,9 +148,10 @@ def find_mail(mails: list[Mail], fact: Fact) -> Mail | None:
 
 def _of_instance(mails: list[Mail], fact: Fact) -> list[Mail]:
     """The mails that may be of the fact's instance: two of one host may use an id at a time."""
-    if _INSTANCE_RANK.get(fact.daemon) == _QMGR:
+    names = {mail.row["syslog_name"] for mail in mails if mail.instance_rank == _QMGR}
+    if _INSTANCE_RANK.get(fact.daemon) == _QMGR and not names <= {fact.syslog_name}:
         return [mail for mail in mails if mail.is_of(fact.syslog_name) is not False]
-    if len(mails) > 1 and any(mail.is_around(fact.syslog_name) for mail in mails):
+    if len(names) > 1 and any(mail.is_around(fact.syslog_name) for mail in mails):
         return [m for m in mails if m.instance_rank < _QMGR or m.is_around(fact.syslog_name)]
     return mails
 
