@@ -257,6 +257,7 @@ def test_round_trip_of_odd_values(statement: Statement, data: st.DataObject) -> 
     match = rule_of(statement).match(text)
     assume(match is not None and all(match[name] == value for name, value in values.items()))
     assume(not parser.is_queue_id(text.partition(": ")[0]))  # a function or path is none
+    assume(not text.endswith(";"))  # behind it is the tail of a verdict, even an empty one
     check_round_trip(statement, text, values)
 
 
