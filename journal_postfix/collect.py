@@ -93,7 +93,7 @@ class Collector:
             counts.unknown += 1
             self._count_unknown(msg, t, mta)
         else:
-            self._unknown_in_a_row[msg.get("machine", "")] = 0
+            self._unknown_in_a_row[machine] = 0
             self._extract(msg, parsed, mta)
 
     def _note_loss(self, msg: MsgDetails, t: datetime) -> None:

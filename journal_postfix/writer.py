@@ -213,12 +213,12 @@ class Writer:
         spans.remember(cursor, lines, reader)
         batch.known = len(known)
         known_of = Counter(lines[number].machine for number in known)
-        batch = batch.without(known) if known else batch
+        new = batch.without(known) if known else batch
         refused: list[Row] = []
         batch.too_old = self._store_or_halve(
-            cursor, tables, batch.items, source_ids, horizon, refused
+            cursor, tables, new.items, source_ids, horizon, refused
         )
-        rows = refused + _unrecognised(batch)
+        rows = refused + _unrecognised(new)
         if rows:
             copy_rows(cursor, tables, "unrecognised", rows, "batch_unrecognised")
             cursor.execute("EXECUTE merge_unrecognised")
@@ -234,7 +234,7 @@ class Writer:
             if counts.t_last is not None and not self.options.finite:
                 old = {"source_id": mark.source.id, "before": counts.t_last - ENDED_KEPT}
                 cursor.execute(SQL["statements/purge_open"], old)
-        for gap in [*batch.gaps, *map(_gap, batch.losses)]:
+        for gap in [*batch.gaps, *map(_gap, new.losses)]:
             source = self.sources.get((kind, gap["machine"]), marks[0].source)
             cursor.execute(SQL["statements/new_gap"], {**gap, "source_id": source.id})
 
