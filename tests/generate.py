@@ -22,6 +22,7 @@ from typing import NamedTuple, TextIO
 from traffic.formats import FORMATS, RESOLUTION, SUFFIX, Writer
 from traffic.kinds import KINDS
 from traffic.ledger import Row
+from traffic.machine import REUSE
 from traffic.world import SECOND, Line, Story, World
 
 # The log runs over the turn of a year, and of a day.
@@ -32,18 +33,20 @@ RAMP = 20
 
 
 class Log(NamedTuple):
-    """What to make: about how many lines, of how many hosts, over how many hours, how shuffled."""
+    """What to make: how many lines, hosts and hours, how shuffled, how many ids come back."""
 
     lines: int = 10_000
     hosts: int = 3
     seed: int = 1
     hours: float = 6.0
     shuffle: float = 0.0
+    reuse: float = REUSE
 
 
 def simulate(log: Log, *, truth: bool = True) -> World:
     """Set up a simulation; its ``run()`` gives the lines, after which its ledger has the truth."""
-    world = World(log.seed, log.hosts, int(log.shuffle * SECOND), truth=truth)
+    shuffle = int(log.shuffle * SECOND)
+    world = World(log.seed, log.hosts, shuffle, reuse=log.reuse, truth=truth)
     world.spawn(START, _traffic(world, log))
     return world
 
@@ -108,6 +111,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--hours", type=float, default=6.0, help="span of time of the log")
     parser.add_argument("--shuffle", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument(
+        "--reuse", type=float, default=REUSE, help="share of short queue ids that come back"
+    )
     parser.add_argument("--format", choices=FORMATS, default="traditional")
     parser.add_argument("--split", action="store_true", help="one file per host")
     parser.add_argument("--truth", action="store_true", help="write the true rows as truth.json")
@@ -119,7 +125,7 @@ def main() -> int:
     """Write what the command line asks for."""
     args = _arguments()
     args.output.mkdir(parents=True, exist_ok=True)
-    log = Log(args.lines, args.hosts, args.seed, args.hours, args.shuffle)
+    log = Log(args.lines, args.hosts, args.seed, args.hours, args.shuffle, args.reuse)
     world = write(log, args.format, args.output, split=args.split, truth=args.truth)
     if args.truth:
         rows = true_rows(world, args.format)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from traffic.cast import Cast
 from traffic.ledger import Ledger
-from traffic.machine import Machine
+from traffic.machine import REUSE, Machine
 
 SECOND = 1_000_000
 MOST_SHUFFLED = SECOND
@@ -37,9 +37,18 @@ class World:
 
     ``shuffle`` microseconds (at most MOST_SHUFFLED) is how far a line may stray from its place;
     its time stays, and so does all else: the same seed gives the same lines in another order.
+    ``reuse`` is the share of short queue ids that come back.
     """
 
-    def __init__(self, seed: int, hosts: int, shuffle: int = 0, *, truth: bool = True) -> None:
+    def __init__(
+        self,
+        seed: int,
+        hosts: int,
+        shuffle: int = 0,
+        *,
+        reuse: float = REUSE,
+        truth: bool = True,
+    ) -> None:
         if not 0 <= shuffle <= MOST_SHUFFLED:
             raise ValueError("lines are shuffled by at most a second")
         self.rng = Random(seed)
@@ -47,7 +56,7 @@ class World:
         self.shuffle = shuffle
         self.cast = Cast(self.rng)
         self.ledger = Ledger(keep=truth)
-        self.machines = [Machine(number, self.rng) for number in range(hosts)]
+        self.machines = [Machine(number, self.rng, reuse) for number in range(hosts)]
         self.said = 0
         self._spawned = 0
         self._lines: list[tuple[int, int, Line]] = []
