@@ -22,7 +22,7 @@ from journal_postfix.logfile import LogFile
 from journal_postfix.messages import MsgDetails
 from journal_postfix.spans import NEAR, Other, fingerprint, is_proven, shared_error
 
-SAMPLED = 1 << 20
+SAMPLED = 1 << 17
 """Bytes of a file of which every line is looked at; of larger ones the fewer."""
 
 PACKED = 10
