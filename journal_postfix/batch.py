@@ -1,14 +1,14 @@
-"""What a batch of log lines says about mails, merged into one item per row.
+"""What a batch of log lines says about mails, merged into one dict per row.
 
-Lines are collected as items; `merge_batch` groups their facts by host and queue id, finds the
-mail each belongs to (among those the store loaded, and those that begin here), and merges. It
-knows neither SQL nor log syntax.
+`merge_batch` takes the facts of the lines in their order, finds the mail each belongs to (among
+those the store loaded, and those that begin here) by host and queue id, and merges. It knows
+neither SQL nor log syntax.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
@@ -17,23 +17,14 @@ from typing import NamedTuple, TypeVar
 from journal_postfix import merge
 from journal_postfix.merge import Fact, Mail, Row
 from journal_postfix.records import apply_record
+from journal_postfix.spans import Run, runs_of
 
 Key = tuple[str, str]  # mta, queue id
 Line = TypeVar("Line")
 
-
-class Item(NamedTuple):
-    """One line that told something: time, host, who said what, and what `extract` made of it."""
-
-    t: datetime
-    mta: str
-    syslog_name: str
-    daemon: str
-    action: str
-    delivery: Row
-    machine: str = ""
-    pid: int | None = None
-    fingerprint: int = 0
+_ABOUT = "notification_for"
+_OF_MAILS = ("from", "to")  # tables; rows of the others are not merged
+_NO_COLUMNS = ("table", "also")
 
 
 class Unknown(NamedTuple):
@@ -84,21 +75,24 @@ class Counts:
         """Count a line of Postfix."""
         self.lines += 1
         self.mta = mta
-        if self.t_first is None or t < self.t_first:
-            self.t_first = t
-        if self.t_last is None or t > self.t_last:
+        if self.t_last is None or self.t_first is None:
+            self.t_first = self.t_last = t
+        elif t > self.t_last:
             self.t_last = t
+        elif t < self.t_first:
+            self.t_first = t
 
 
 @dataclass
 class Batch:
     """Lines read since the last commit: those that leave something, and counts of the others.
 
-    `counts` has a key for each machine of a journal, '' for a file's lines. `gaps` are those
+    `finished` puts the facts in order and sets `runs`, which go into table stored_span. `counts` has a
+    key for each machine of a journal, '' for a file's lines. `gaps` are those
     that an input noticed. The store sets `too_old` and `known`: lines another source had told.
     """
 
-    items: list[Item] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
     unrecognised: list[Unknown] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     forged: list[Seen] = field(default_factory=list)
@@ -108,6 +102,7 @@ class Batch:
     counts: defaultdict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
     gaps: list[Row] = field(default_factory=list)
     states: dict[str, str] = field(default_factory=dict)  # by machine: its open sessions, JSON
+    runs: list[Run] = field(default_factory=list)
 
     @property
     def lines(self) -> int:
@@ -119,9 +114,15 @@ class Batch:
         """Lines of Postfix that were not recognised."""
         return sum(counts.unknown for counts in self.counts.values())
 
-    def told(self) -> list[Item | Unknown | Loss | Seen]:
+    def told(self) -> list[Fact | Unknown | Loss | Seen]:
         """Every line that leaves something."""
-        return [*self.items, *self.unrecognised, *self.losses, *self.forged]
+        return [*self.facts, *self.unrecognised, *self.losses, *self.forged]
+
+    def finished(self) -> Batch:
+        """The batch, now that it is complete: what can be told without a database."""
+        self.facts = births_first(self.facts)
+        self.runs = runs_of(self.told())
+        return self
 
     def without(self, lines: Collection[int]) -> Batch:
         """The batch but for some lines, given by their numbers among those told."""
@@ -132,7 +133,7 @@ class Batch:
 
         return replace(
             self,
-            items=kept(self.items),
+            facts=kept(self.facts),
             unrecognised=kept(self.unrecognised),
             losses=kept(self.losses),
             forged=kept(self.forged),
@@ -141,10 +142,25 @@ class Batch:
 
 @dataclass
 class Merged:
-    """The rows of a batch: mails (new or changed) with their recipients, and verdicts."""
+    """The rows of a batch: mails (new or changed) with their recipients, and verdicts.
+
+    `sorted_out` tells the recipients' rows apart: new ones have no id yet.
+    """
 
     mails: list[Mail]
     noqueue: list[Row]
+    new_tos: list[tuple[Mail, Row]] = field(default_factory=list)
+    old_tos: list[Row] = field(default_factory=list)
+
+    def sorted_out(self) -> Merged:
+        """The same, with the recipients' rows."""
+        for mail in self.mails:
+            for row in mail.touched.values():
+                if "id" in row:
+                    self.old_tos.append(row)
+                else:
+                    self.new_tos.append((mail, row))
+        return self
 
 
 class MailRules(NamedTuple):
@@ -154,76 +170,93 @@ class MailRules(NamedTuple):
     postfix_uids: tuple[int, ...] = ()
 
 
-def keys_of(items: Iterable[Item]) -> set[Key]:
-    """Host and queue id of every mail the items speak of."""
-    return {
-        (item.mta, delivery[name])
-        for item in items
-        for delivery in (item.delivery, *item.delivery.get("also", ()))
-        for name in ("queue_id", "notification_for")
-        if name in delivery
-    }
+def keys_of(facts: Iterable[Fact]) -> set[Key]:
+    """Host and queue id of every mail the facts speak of."""
+    keys: set[Key] = set()
+    for fact in facts:
+        columns, mta = fact.columns, fact.mta
+        if "queue_id" in columns:
+            keys.add((mta, columns["queue_id"]))
+        if "also" in columns:
+            keys.update((mta, part["queue_id"]) for part in columns["also"])
+    return keys
 
 
 def merge_batch(
-    items: Iterable[Item], stored: dict[Key, list[Mail]], rules: MailRules | None = None
+    facts: Iterable[Fact], stored: dict[Key, list[Mail]], rules: MailRules | None = None
 ) -> Merged:
-    """Merge the items into the mails already stored (by key, as they were stored) and into new ones."""
-    mails = stored
+    """Merge the facts into the mails already stored (by key, as they were stored) and into new ones.
+
+    `births_first` has put the facts in order.
+    """
     noqueue: list[Row] = []
-    for item in births_first(items):
-        if item.delivery["table"] != "queue_event":
-            _merge_item(item, mails, noqueue)
-    touched = [mail for group in mails.values() for mail in group if mail.changed]
+    for fact in facts:
+        _merge_fact(fact, stored, noqueue)
+    touched = [mail for group in stored.values() for mail in group if mail.changed]
     for mail in touched:
         finish(mail, rules or MailRules())
     return Merged(touched, noqueue)
 
 
-def births_first(items: Iterable[Item]) -> list[Item]:
-    """The items, but a line that begins a mail before lines of its id that it was shuffled behind.
+def births_first(facts: Iterable[Fact]) -> list[Fact]:
+    """The facts, but a line that begins a mail before lines of its id that it was shuffled behind.
 
     Their time says so: they are later than the beginning, by no more than lines are shuffled.
     """
-    ordered = list(items)
-    last: dict[Key, list[int]] = {}
-    for number, item in enumerate(ordered):
-        key = (item.mta, item.delivery.get("queue_id", ""))
-        if item.action in merge.BEGINS:
-            before = [n for n in last.get(key, ()) if _begins_earlier(item, ordered[n])]
-            for this, then in zip([number, *reversed(before)], reversed(before), strict=False):
-                ordered[this], ordered[then] = ordered[then], ordered[this]
-        last.setdefault(key, []).append(number)
+    ordered = list(facts)
+    places: dict[Key, list[int]] = {}
+    for number, fact in enumerate(ordered):
+        key = (fact.mta, fact.columns.get("queue_id", ""))
+        before = places.get(key)
+        if before is None:
+            places[key] = [number]
+            continue
+        if fact.action in merge.BEGINS:
+            _put_first(ordered, number, before)
+        before.append(number)
     return ordered
 
 
-def _begins_earlier(item: Item, other: Item) -> bool:
-    """The item begins the mail of the other: at one time, the line that says more about it."""
-    if item.t == other.t:
-        return merge.BEGINS[item.action] > merge.BEGINS.get(other.action, merge.UNSEEN)
-    return item.t < other.t <= item.t + merge.SHUFFLE
+def _put_first(ordered: list[Fact], number: int, before: list[int]) -> None:
+    fact = ordered[number]
+    behind = [n for n in before if _begins_earlier(fact, ordered[n])]
+    for this, then in zip([number, *reversed(behind)], reversed(behind), strict=False):
+        ordered[this], ordered[then] = ordered[then], ordered[this]
 
 
-def _merge_item(item: Item, mails: dict[Key, list[Mail]], noqueue: list[Row]) -> None:
-    delivery = item.delivery
+def _begins_earlier(fact: Fact, other: Fact) -> bool:
+    """The fact begins the mail of the other: at one time, the line that says more about it."""
+    if fact.t == other.t:
+        return merge.BEGINS[fact.action] > merge.BEGINS.get(other.action, merge.UNSEEN)
+    return fact.t < other.t <= fact.t + merge.SHUFFLE
+
+
+def _merge_fact(fact: Fact, mails: dict[Key, list[Mail]], noqueue: list[Row]) -> None:
+    """Merge what a line tells of its mail, behind what it tells of others, and keep its verdict."""
+    columns = fact.columns
+    table = columns["table"]
+    if "also" not in columns and table in _OF_MAILS:
+        _merge_mail(fact, mails)
+        return
     mail = None
-    for part in delivery.get("also", ()):
-        found = _merge_mail(item, part, mails)
-        if part["queue_id"] == delivery.get("queue_id"):
+    for part in columns.get("also", ()):  # the line begins no mail of this id, it only names it
+        found = _merge_mail(fact._replace(action="named", columns=part), mails)
+        if part["queue_id"] == columns.get("queue_id"):
             mail = found
-    if delivery["table"] == "noqueue":
-        noqueue.append({**delivery, "mta": item.mta, "t": item.t, "mail": mail})
-    else:
-        _merge_mail(item, delivery, mails)
+    if table in _OF_MAILS:
+        _merge_mail(fact, mails)
+    elif table == "noqueue":
+        row = {name: value for name, value in columns.items() if name not in _NO_COLUMNS}
+        noqueue.append({**row, "mta": fact.mta, "t": fact.t, "mail": mail})
 
 
-def _merge_mail(item: Item, columns: Row, mails: dict[Key, list[Mail]]) -> Mail | None:
-    key = (item.mta, columns["queue_id"])
-    fact = Fact(item.t, item.action, item.syslog_name, item.daemon, columns, item.machine)
-    group = mails.setdefault(key, [])
-    if columns is not item.delivery:  # the line begins no mail of this id, it only names it
-        fact = fact._replace(action="named")
-    mail = merge.find_mail(group, fact)
+def _merge_mail(fact: Fact, mails: dict[Key, list[Mail]]) -> Mail | None:
+    columns = fact.columns
+    key = (fact.mta, columns["queue_id"])
+    group = mails.get(key)
+    if group is None:
+        group = mails[key] = []
+    mail = merge.find_mail(group, fact) if group else None
     if "next_queue_id" in columns and columns["table"] == "from":
         # a requeued mail ended when it was named
         mail = mail or max(group, key=lambda one: one.row["t_i"], default=None)
@@ -241,9 +274,9 @@ def _merge_mail(item: Item, columns: Row, mails: dict[Key, list[Mail]]) -> Mail 
     mail.hear(fact)
     if known < mail.instance_rank and len(group) > 1:
         merge.supersede_twins(group, mail)
-    if "notification_for" in columns:
-        about = mails.get((item.mta, columns["notification_for"]), [])
-        mail.about = merge.find_mail(about, fact._replace(action="named"))
+    if _ABOUT in columns:
+        about = mails.get((fact.mta, columns[_ABOUT]), [])
+        mail.about = merge.find_mail(about, fact._replace(action="named")) if about else None
     return mail
 
 
@@ -264,11 +297,12 @@ def finish(mail: Mail, rules: MailRules) -> None:
         given_up = row.get("protocol_state") or row.get("removed_by") in ("canceled", "discarded")
         row["accepted"] = None if given_up else True
     instance = row.get("syslog_name")
-    if mail.receiver is not None and instance is not None:
-        row["service"] = merge.service_of(mail.receiver, instance)
-    for to in mail.tos.values():
-        if to.get("changed") and instance is not None and to["service"] is not None:
-            to["service"] = merge.service_of(to["service"], instance)
+    if instance is not None:
+        if mail.receiver is not None:
+            merge.put(row, "service", merge.service_of(mail.receiver, instance))
+        for to in mail.touched.values():
+            if "service" in to:
+                merge.put(to, "service", merge.service_of(to["service"], instance))
     row["is_submission"] = row["origin"] not in merge.NOT_SUBMITTED and bool(
         row.get("sasl_username")
         or (row.get("uid") is not None and row["uid"] not in rules.postfix_uids)
@@ -280,11 +314,3 @@ def _was_queued(mail: Mail) -> bool:
     row = mail.row
     seen = row.get("queued_at") or row.get("expired_at") or row.get("removed_by") == "qmgr"
     return bool(seen) or any(to.get("daemon") != "cleanup" for to in mail.tos.values())
-
-
-def rows_of(merged: Merged) -> Iterator[tuple[Mail, Row]]:
-    """Every recipient row of the merged mails that is new or changed, with its mail."""
-    for mail in merged.mails:
-        for row in mail.tos.values():
-            if row.get("changed"):
-                yield mail, row

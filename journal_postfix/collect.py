@@ -12,22 +12,40 @@ from datetime import datetime
 from typing import Any
 
 from journal_postfix import losses
-from journal_postfix.batch import Batch, Item, Loss, Seen, Unknown
+from journal_postfix.batch import Batch, Loss, Seen, Unknown
 from journal_postfix.config import Config
-from journal_postfix.delivery import extract_delivery
+from journal_postfix.delivery import EXTRACT
 from journal_postfix.loglines import repeated
 from journal_postfix.losses import LOSERS
+from journal_postfix.merge import Fact
 from journal_postfix.messages import MsgDetails
 from journal_postfix.parser import Parsed, parse, route
-from journal_postfix.session import Sessions
+from journal_postfix.session import NOTED, Sessions
 from journal_postfix.shapes import masked, shape
 from journal_postfix.spans import fingerprint
 
 log = logging.getLogger("journal_postfix")
 
+MOST_HOSTS = 10_000
 SUSPICIOUS = 1000  # lines of Postfix without a recognised one: something is wrong
 
+_TELLING = EXTRACT.keys() | NOTED  # statements that may leave a row; all others are only counted
+
 Debug = Callable[[str, object], None]
+
+
+class _Hosts(dict[str, str]):
+    """What hosts are called, by the name in their lines."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self._config = config
+
+    def __missing__(self, host: str) -> str:
+        if len(self) >= MOST_HOSTS:
+            self.clear()
+        self[host] = mta = self._config.mta_of(host)
+        return mta
 
 
 class Collector:
@@ -43,6 +61,7 @@ class Collector:
         self._unknown_in_a_row: Counter[str] = Counter()
         self._suspicious: set[str] = set()
         self._last_seen: dict[str, datetime] = {}
+        self._mtas = _Hosts(config)
 
     def resume(self, machine: str, state: Mapping[str, Any]) -> None:
         """Go on with the sessions that were open when this source was stored last."""
@@ -55,7 +74,7 @@ class Collector:
         for machine, counts in batch.counts.items():
             if counts.t_last is not None:
                 self._last_seen[machine] = counts.t_last
-        return batch
+        return batch.finished()
 
     def add(self, msg: MsgDetails) -> None:
         """Take one message in; never raises for what is in it."""
@@ -82,8 +101,8 @@ class Collector:
                 self._note_loss(msg, t)
             return
         machine = msg.get("machine", "")
+        mta = self._mtas[msg["host"]]
         counts = self.batch.counts[machine]
-        mta = self.config.mta_of(msg["host"])
         if msg.get("trusted") is False:
             counts.forged += 1
             self.batch.forged.append(Seen(t, mta, machine, _fingerprint(msg, t)))
@@ -92,31 +111,34 @@ class Collector:
         if action == "unknown":
             counts.unknown += 1
             self._count_unknown(msg, t, mta)
-        else:
-            self._unknown_in_a_row[machine] = 0
-            self._extract(msg, parsed, mta)
+            return
+        if self._unknown_in_a_row:
+            self._unknown_in_a_row.pop(machine, None)
+        if action in _TELLING or self.debug is not None:
+            self._extract(msg, parsed, t, mta)
 
     def _note_loss(self, msg: MsgDetails, t: datetime) -> None:
         loss = losses.read(msg["identifier"], msg["message"])
         if loss is not None:
-            machine, mta = msg.get("machine", ""), self.config.mta_of(msg["host"])
+            machine, mta = msg.get("machine", ""), self._mtas[msg["host"]]
             counts = self.batch.counts.get(machine)
             since = (counts and counts.t_last) or self._last_seen.get(machine)
             said = (loss.lost, loss.reason, machine, _fingerprint(msg, t))
             self.batch.losses.append(Loss(t, mta, since, *said))
 
-    def _extract(self, msg: MsgDetails, parsed: Parsed, mta: str) -> None:
-        machine = msg.get("machine", "")
-        _, delivery = extract_delivery(msg, parsed, self.options)
-        delivery = self._sessions[machine].see(msg, parsed, delivery)
+    def _extract(self, msg: MsgDetails, parsed: Parsed, t: datetime, mta: str) -> None:
+        action, machine = parsed["action"], msg.get("machine", "")
+        extract = EXTRACT.get(action)
+        columns = extract(msg, parsed, self.options) if extract is not None else None
+        if action in NOTED:
+            columns = self._sessions[machine].see(msg, parsed, columns)
         if self.debug is not None:
-            self.debug("extract", delivery)
-        if delivery is not None:
+            self.debug("extract", columns)
+        if columns is not None:
             syslog_name, _, daemon = msg["identifier"].rpartition("/")
-            t = msg["t"]
-            assert t is not None
-            said = (syslog_name, daemon, parsed["action"], delivery, machine, msg["pid"])
-            self.batch.items.append(Item(t, mta, *said, _fingerprint(msg, t)))
+            said_by = (syslog_name, daemon, action, columns, machine, msg["pid"])
+            one = fingerprint(t, msg["pid"], msg["message"])
+            self.batch.facts.append(Fact(t, mta, *said_by, one))
 
     def _count_unknown(self, msg: MsgDetails, t: datetime, mta: str) -> None:
         found = route(msg["identifier"], self.names)

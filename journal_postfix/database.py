@@ -8,8 +8,10 @@ connection into one clear sentence. It knows no table.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, Self
 
 import psycopg2
 import psycopg2.errorcodes
@@ -111,6 +113,35 @@ def connect(dsn: str, settings: dict[str, str]) -> Connection:
     except psycopg2.Error as error:
         raise explain(error) from None
     return connection
+
+
+class Behind:
+    """Statements sent by a thread, one after the other, while the next one is being prepared.
+
+    Leaving the context waits for all of them, and raises the error of the first that failed.
+    """
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self._thread = ThreadPoolExecutor(1)
+        self._sent: list[Future[None]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self._thread.shutdown()
+        if kind is None:
+            for one in self._sent:
+                one.result()
+
+    def execute(self, query: str, values: Sequence[Any] | None = None) -> None:
+        """Send a statement of which no rows are awaited."""
+        self._sent.append(self._thread.submit(self._cursor.execute, query, values))
+
+    def copy_expert(self, sql: str, file: IO[bytes], size: int) -> None:
+        """Send rows."""
+        self._sent.append(self._thread.submit(self._cursor.copy_expert, sql, file, size))
 
 
 def dicts(cursor: Cursor) -> list[dict[str, Any]]:

@@ -61,6 +61,9 @@ _reply = re.compile(
     r"(?:.*? (?:said|refused to talk to me|refused to start TLS): )?([2-5][0-9][0-9])[ -]",
     re.DOTALL,
 ).match
+_CODES = {str(code): code for code in range(200, 600)}
+_NO_COLUMNS = ("relay_path", "conn_use", "odd")
+_BEHIND_CODE = (" ", "-")
 _from_columns = ("sender", "recipient", "protocol_name", "helo_name")
 _login_columns = ("sasl_method", "sasl_username", "sasl_sender")
 _client_columns = ("client_name", "client_address", "client_port")
@@ -75,7 +78,7 @@ class Options(NamedTuple):
     syslog_names: tuple[str, ...] = DEFAULT_SYSLOG_NAMES
 
 
-_DEFAULTS = Options()
+DEFAULTS = Options()
 
 
 def verp_options(marker: str | None, patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
@@ -134,12 +137,15 @@ def _pickup(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
 
 
 def _message_id(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
-    return _mail(parsed, **_pick(parsed, "message_id", "resent_message_id"))
+    columns: Delivery = {"table": "from", **parsed}
+    del columns["action"]
+    return columns
 
 
 def _queue_active(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
-    columns = _pick(parsed, "size", "nrcpt")
-    return _mail(parsed, queued_at=msg["t"], accepted=True, **columns, **_sender(parsed, options))
+    columns: Delivery = {"table": "from", "queued_at": msg["t"], "accepted": True, **parsed}
+    del columns["action"], columns["queue"]
+    return columns | _sender(parsed, options) if options.verp else columns
 
 
 def _removed(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
@@ -194,11 +200,18 @@ def queued_as(reply: str) -> str | None:
     return found and found[0]
 
 
+def _reply_code(reason: str) -> int | None:
+    if " said: " in reason or " refused to " in reason:
+        reply = _reply(reason)
+        return int(reply[1]) if reply else None
+    return _CODES.get(reason[:3]) if reason[3:4] in _BEHIND_CODE else None
+
+
 def _next_hop(delivery: Delivery, reason: str) -> None:
     """Set what the reply of the other side tells: its code, its queue id, who was tried."""
-    reply = _reply(reason)
-    if reply is not None:
-        delivery["reply_code"] = int(reply[1])
+    code = _reply_code(reason)
+    if code is not None:
+        delivery["reply_code"] = code
     if delivery["status"] == "sent":
         queued = queued_as(reason)
         if queued is not None:
@@ -221,7 +234,8 @@ def _forwarded(delivery: Delivery, reason: str) -> None:
 def _delivered(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
     daemon = msg["identifier"].rpartition("/")[2]
     delivery: Delivery = {"table": "to", "daemon": daemon, **parsed}
-    for name in ("action", "conn_use", "relay_path", "odd"):
+    del delivery["action"]
+    for name in _NO_COLUMNS:
         if name in delivery:
             del delivery[name]
     if options.verp and "orig_to" in delivery:
@@ -389,7 +403,7 @@ def extract_delivery(
     and for `also` a list of further rows the same line tells about. It is None for a line that
     carries no delivery fact. `errors` names what is odd in a line without refusing it.
     """
-    extract = EXTRACT.get(parsed["action"])
-    if extract is None:
+    found = EXTRACT.get(parsed["action"])
+    if found is None:
         return [], None
-    return _errors(parsed), extract(msg_details, parsed, options or _DEFAULTS)
+    return _errors(parsed), found(msg_details, parsed, options or DEFAULTS)

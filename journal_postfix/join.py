@@ -32,6 +32,7 @@ def _join_some(connection: Connection, tables: Tables, writer: Writer) -> int:
     joined: set[int] = set()
     with connection.cursor() as cursor:
         cursor.execute(SQL["statements/lock_joins"])
+        cursor.execute(SQL["statements/change_hosts"], {"mta": None})
         cursor.execute(SQL["statements/find_halves"], {"most": PORTION})
         pairs = dicts(cursor)
         for pair in pairs:
@@ -64,7 +65,7 @@ def _join(cursor: Cursor, tables: Tables, writer: Writer, pair: Row) -> None:
     _move(cursor, "move_verdicts", old["day"], old["id"], new["day"], new["id"])
     cursor.execute(SQL["statements/drop_open"], old)
     cursor.execute(SQL["statements/drop_mail"], old)
-    write_rows(cursor, tables, Merged([mail], []), {"": pair["source_id"]})
+    write_rows(cursor, tables, Merged([mail], []).sorted_out(), {"": pair["source_id"]})
 
 
 def _move(cursor: Cursor, statement: str, *ids: object) -> None:

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 Row = dict[str, Any]
+Recipient = tuple[str, str | None]  # recipient, orig_to
 
 SHUFFLE = timedelta(seconds=5)  # lines of one mail may change places by this much
 LATE = timedelta(seconds=60)  # after its end a mail still gets lines for this long
@@ -24,6 +25,9 @@ GIVEN_UP = timedelta(minutes=15)  # a transaction silent for so long was never c
 #: How much the action of a line says about a mail's beginning.
 UNSEEN, MESSAGE_ID, NOTICE, RECEIVED = range(4)
 BEGINS = {"client": RECEIVED, "pickup": RECEIVED, "notification": NOTICE, "message_id": MESSAGE_ID}
+
+#: Ends that no line tells, with the time of the last sign of the mail.
+INFERRED = {"age": "t_f", "vanished": "removed_at"}
 
 #: Statements that only name a mail: where it is not known it is another host's.
 NAMES_ONLY = frozenset(("proxy_verdict",))
@@ -42,14 +46,20 @@ _REFUSAL = ("protocol_state", "reply_code", "dsn", "reason")
 
 
 class Fact(NamedTuple):
-    """One line's word about a mail: when, which statement, by whom, table, columns, which source."""
+    """One line's word about a mail: when, on which host, who said it, which statement, columns.
+
+    `columns` is what `extract_delivery` made of the line, or one of the further rows it tells of.
+    """
 
     t: datetime
-    action: str
+    mta: str
     syslog_name: str
     daemon: str
+    action: str
     columns: Row
     machine: str = ""
+    pid: int | None = None
+    fingerprint: int = 0
 
     def is_behind(self, mail: Mail) -> bool:
         """The line stands in the source that spoke of the mail last: its order decides."""
@@ -57,7 +67,10 @@ class Fact(NamedTuple):
 
     def is_set_back(self, mail: Mail) -> bool:
         """The clock was set back since the mail's latest line: the line is later all the same."""
-        return self.is_behind(mail) and mail.latest is not None and self.t < mail.latest - SHUFFLE
+        latest = mail.latest
+        if latest is None or self.t >= latest or self.machine != mail.machine:
+            return False
+        return self.t < latest - SHUFFLE
 
 
 class Mail:
@@ -65,7 +78,7 @@ class Mail:
 
     __slots__ = (
         "about", "attempts", "born", "changed", "instance_rank", "latest", "machine", "new",
-        "receiver", "row", "superseded_at", "tos",
+        "receiver", "row", "superseded_at", "tos", "touched",
     )  # fmt: skip
 
     def __init__(self, row: Row, born: int = UNSEEN, *, new: bool = True) -> None:
@@ -73,7 +86,8 @@ class Mail:
         self.born = born
         self.new = new
         self.changed = new
-        self.tos: dict[tuple[str, str | None], Row] = {}
+        self.tos: dict[Recipient, Row] = {}
+        self.touched: dict[Recipient, Row] = {}  # of these, new (without an id) or changed
         self.attempts: list[tuple[Row, Row]] = []
         self.receiver: str | None = None
         self.instance_rank = 0
@@ -84,9 +98,17 @@ class Mail:
 
     def hear(self, fact: Fact) -> None:
         """Note which source spoke of it, and the latest time it said."""
-        if self.latest is None or not fact.is_behind(self) or fact.t > self.latest:
-            self.latest = fact.t
-        self.machine = fact.machine
+        t, machine = fact.t, fact.machine
+        if self.latest is None or t > self.latest or machine != self.machine:
+            self.latest = t
+        self.machine = machine
+
+    def written(self) -> None:
+        """Go on from what is stored now."""
+        self.new = self.changed = False
+        self.about = None
+        self.touched.clear()
+        self.attempts.clear()
 
     def is_of(self, instance: str) -> bool | None:
         """It is in the queue of this instance; None where qmgr has not said in whose it is."""
@@ -105,7 +127,7 @@ class Mail:
     def reopen(self, t: datetime) -> None:
         """Take an inferred end back where a line at t says that the mail was not gone."""
         row = self.row
-        sign = {"age": "t_f", "vanished": "removed_at"}.get(row.get("removed_by", ""))
+        sign = INFERRED.get(row.get("removed_by", ""))
         if sign is not None and t > row[sign]:
             del row["removed_at"], row["removed_by"]
             self.superseded_at = None
@@ -115,6 +137,14 @@ class Mail:
         ended_at = self.ended_at()
         return ended_at is not None and t > ended_at + LATE
 
+    def is_settled(self, t: datetime | None) -> bool:
+        """It was seen from its beginning to its end, before t, and no other row waits for it."""
+        row = self.row
+        if self.born != RECEIVED or row["origin"] not in ("smtp", "local") or t is None:
+            return False
+        removed_at = row.get("removed_at")
+        return removed_at is not None and removed_at < t and row["removed_by"] not in INFERRED
+
     def is_silent(self, t: datetime) -> bool:
         """It never came into the queue and had no line for GIVEN_UP before t."""
         row = self.row
@@ -122,16 +152,24 @@ class Mail:
 
     def is_given_up(self, t: datetime) -> bool:
         """It is over, or silent and cannot be waiting for qmgr: its header was never seen."""
+        ended_at = self.row.get("removed_at") or self.superseded_at
+        if ended_at is not None and t > ended_at and t > ended_at + LATE:
+            return True
+        return self.born == RECEIVED and self._may_never_come() and self.is_silent(t)
+
+    def _may_never_come(self) -> bool:
         row = self.row
         refused = row.get("accepted") is False or row.get("protocol_state") is not None
-        never = self.born == RECEIVED and (refused or row.get("message_id") is None)
-        return self.is_over(t) or (never and self.is_silent(t))
+        return refused or row.get("message_id") is None
 
 
 def find_mail(mails: list[Mail], fact: Fact) -> Mail | None:
     """The mail a fact belongs to, out of those of one host and queue id; None: it begins one."""
     t = fact.t
-    current = _begun_last(_of_instance(mails, fact), fact)
+    if len(mails) == 1:
+        current = _only(mails[0], fact)
+    else:
+        current = _begun_last(_of_instance(mails, fact), fact)
     if current is None:
         return None
     born = BEGINS.get(fact.action, UNSEEN)
@@ -144,6 +182,17 @@ def find_mail(mails: list[Mail], fact: Fact) -> Mail | None:
         again = known is not None and current.ended_at() is not None
         return None if again or current.is_over(t) or current.is_silent(t) else current
     return None if current.is_given_up(t) else current
+
+
+def _only(mail: Mail, fact: Fact) -> Mail | None:
+    """The only mail there is, where it may be the fact's: what the two functions below say of it."""
+    by_qmgr = mail.instance_rank == _QMGR == _INSTANCE_RANK.get(fact.daemon)
+    if by_qmgr and mail.row["syslog_name"] != fact.syslog_name:
+        return None
+    begun: datetime = mail.row["t_i"]
+    if begun <= fact.t or fact.machine == mail.machine or begun <= fact.t + SHUFFLE:
+        return mail
+    return None
 
 
 def _of_instance(mails: list[Mail], fact: Fact) -> list[Mail]:
@@ -209,6 +258,14 @@ def _supersede(mail: Mail, t: datetime) -> None:
 # --- columns of delivery_from ---------------------------------------------------------------
 
 
+def put(row: Row, name: str, value: Any) -> None:
+    """Set a column; what is not known has no key."""
+    if value is not None:
+        row[name] = value
+    else:
+        row.pop(name, None)
+
+
 def keep_max(row: Row, name: str, value: Any) -> None:
     """Keep the greater value."""
     old = row.get(name)
@@ -239,9 +296,10 @@ def _merge_verdict(row: Row, columns: Row) -> None:
     verdict, known = columns["verdict"], row.get("verdict")
     inferred = columns.get("verdict_inferred")
     if known is None or _verdict_rank(verdict) < _verdict_rank(known):
-        row["verdict"], row["verdict_inferred"] = verdict, inferred
+        row["verdict"] = verdict
+        put(row, "verdict_inferred", inferred)
     elif verdict == known and not inferred:
-        row["verdict_inferred"] = None
+        row.pop("verdict_inferred", None)
 
 
 def _drop_doubtful_verdict(row: Row) -> None:
@@ -258,7 +316,19 @@ def _keep_true(row: Row, name: str, value: bool) -> None:
     row[name] = value or bool(row.get(name) and not only_held)
 
 
-_KEEP: dict[str, Callable[[Row, str, Any], None]] = {
+def _keep_first(row: Row, name: str, value: Any) -> None:
+    """Keep the first value: the rule of every column without another one."""
+    row.setdefault(name, value)
+
+
+#: Columns that are merged together with others, below.
+_TOGETHER = (
+    "table", "queue_id", "also", "sender", "verp_id", "removed_at", "removed_by", "held_at",
+    "hold_reason", "verdict", "verdict_inferred", *_REFUSAL,
+)  # fmt: skip
+#: Columns whose first value is not the one to keep.
+_KEEP: dict[str, Callable[[Row, str, Any], None] | None] = {
+    **dict.fromkeys(_TOGETHER),
     "accepted": _keep_true,
     "expired_at": keep_max,
     "nrcpt": keep_max,
@@ -267,11 +337,6 @@ _KEEP: dict[str, Callable[[Row, str, Any], None]] = {
     "released_at": keep_max,
     "size": keep_max,
 }
-#: Columns that are merged together with others, below.
-_TOGETHER = frozenset((
-    "table", "queue_id", "also", "sender", "verp_id", "removed_at", "removed_by", "held_at",
-    "hold_reason", "verdict", "verdict_inferred", *_REFUSAL,
-))  # fmt: skip
 
 
 def _sender_rank(action: str) -> int:
@@ -314,7 +379,7 @@ def _merge_hold(row: Row, columns: Row, *, set_back: bool) -> None:
     later = known is None or set_back or held_at > known
     if later or (held_at == known and "hold_reason" in columns):
         row["held_at"] = held_at
-        row["hold_reason"] = columns.get("hold_reason")
+        put(row, "hold_reason", columns.get("hold_reason"))
 
 
 def _merge_refusal(row: Row, columns: Row) -> None:
@@ -328,20 +393,31 @@ def _merge_refusal(row: Row, columns: Row) -> None:
             row.pop(name, None)
 
 
-def service_of(syslog_name: str, instance: str) -> str | None:
+def service_of(syslog_name: str | None, instance: str) -> str | None:
     """What a daemon's syslog name adds to the instance's: `postfix/submission` -> `submission`."""
-    if syslog_name == instance:
+    if syslog_name is None or syslog_name == instance:
         return None
     if syslog_name.startswith(instance + "/"):
         return syslog_name[len(instance) + 1 :]
     return syslog_name
 
 
-def merge_instance(mail: Mail, fact: Fact) -> None:
+def touch(mail: Mail, fact: Fact) -> None:
+    """Merge what every line tells: that it was said, when, and in which instance."""
+    row, t = mail.row, fact.t
+    mail.changed = True
+    _merge_instance(mail, fact)
+    if "removed_by" in row:
+        mail.reopen(t)
+    row["t_i"] = min(row["t_i"], t)
+    row["t_f"] = max(row["t_f"], t)
+
+
+def _merge_instance(mail: Mail, fact: Fact) -> None:
     """Note the syslog name of the instance, and of the service that received the mail."""
-    rank = _INSTANCE_RANK.get(fact.daemon, 1)
-    if fact.daemon in _RECEIVERS and fact.action == "client":
+    if fact.action == "client" and fact.daemon in _RECEIVERS:
         mail.receiver = fact.syslog_name
+    rank = _INSTANCE_RANK.get(fact.daemon, 1)
     if rank > mail.instance_rank:
         mail.instance_rank = rank
         name = fact.syslog_name
@@ -358,18 +434,13 @@ _MERGE_TOGETHER: tuple[tuple[str, Callable[[Row, Row], None]], ...] = (
 def apply(mail: Mail, fact: Fact) -> None:
     """Merge a line's word about its mail (table `from`) into the mail's row."""
     row, columns = mail.row, fact.columns
-    mail.changed = True
     born = BEGINS.get(fact.action, UNSEEN)
     mail.born = max(mail.born, born)
-    merge_instance(mail, fact)
-    mail.reopen(fact.t)
-    set_back = fact.is_set_back(mail)
-    keep_min(row, "t_i", fact.t)
-    keep_max(row, "t_f", fact.t)
+    touch(mail, fact)
     if "sender" in columns:
         _merge_sender(row, fact)
     if "held_at" in columns:
-        _merge_hold(row, columns, set_back=set_back)
+        _merge_hold(row, columns, set_back=fact.is_set_back(mail))
     for sign, merge_them in _MERGE_TOGETHER:
         if sign in columns:
             merge_them(row, columns)
@@ -383,10 +454,9 @@ def apply(mail: Mail, fact: Fact) -> None:
 def _merge_each(row: Row, columns: Row, *, overrides: bool) -> None:
     """Merge what stands for itself; `overrides`: who came to a proxy filter counts, not the filter."""
     for name, value in columns.items():
-        if name in _TOGETHER:
-            continue
-        keep = _KEEP.get(name)
-        if keep is not None:
+        keep = _KEEP.get(name, _keep_first)
+        if keep is _keep_first:  # most; a call for each would cost more than the rest
+            if overrides or row.get(name) is None:
+                row[name] = value
+        elif keep is not None:
             keep(row, name, value)
-        elif overrides or row.get(name) is None:
-            row[name] = value

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-from journal_postfix.batch import Item
-from journal_postfix.copytext import copy_text
+from journal_postfix.copytext import copy_into
 from journal_postfix.database import SQL, Cursor
-from journal_postfix.merge import SHUFFLE, Row
+from journal_postfix.merge import SHUFFLE, Fact, Row
 
 #: A line about one mail, and postsuper's word for the total (postsuper/postsuper.c).
 NAMED = {
@@ -29,13 +28,12 @@ _COLUMNS = ("number", "mta", "syslog_name", "pid", "action", "t", "named", "mess
 _KEY = ("mta", "syslog_name", "pid", "action")
 
 
-def runs_of(items: Iterable[Item]) -> list[Row]:
-    """The runs of postsuper that the items tell of, each with what these items say of it."""
+def runs_of(facts: Iterable[Fact]) -> list[Row]:
+    """The runs of postsuper that the facts tell of, each with what these facts say of it."""
     latest: dict[tuple[object, ...], Row] = {}
     runs: list[Row] = []
-    for item in items:
-        row = _row(item)
-        if row is None:
+    for fact in facts:
+        if fact.daemon != "postsuper" or (row := _row(fact)) is None:
             continue
         key = tuple(row[name] for name in _KEY)
         run = latest.get(key)
@@ -48,14 +46,14 @@ def runs_of(items: Iterable[Item]) -> list[Row]:
     return runs
 
 
-def _row(item: Item) -> Row | None:
-    """What one line says of its run."""
-    delivery = item.delivery
-    row = {"mta": item.mta, "syslog_name": item.syslog_name, "pid": item.pid, "t": item.t}
-    if delivery["table"] == "queue_event":
-        return {**row, "named": 0, "messages": None, **delivery}
-    if item.daemon == "postsuper" and item.action in NAMED:
-        return {**row, "action": NAMED[item.action], "named": 1, "messages": None}
+def _row(fact: Fact) -> Row | None:
+    """What one line of postsuper says of its run."""
+    columns = fact.columns
+    row = {"mta": fact.mta, "syslog_name": fact.syslog_name, "pid": fact.pid, "t": fact.t}
+    if columns["table"] == "queue_event":
+        return {**row, "named": 0, "messages": None, **columns}
+    if fact.action in NAMED:
+        return {**row, "action": NAMED[fact.action], "named": 1, "messages": None}
     return None
 
 
@@ -71,7 +69,6 @@ def store_runs(cursor: Cursor, runs: list[Row], first: date | None) -> None:
     """Merge runs with those stored; what is older than the first day kept is left out."""
     kept = [run for run in runs if first is None or run["t"].date() >= first]
     if kept:
-        columns = ", ".join(_COLUMNS)
-        cursor.copy_expert(f"COPY batch_event ({columns}) FROM STDIN", copy_text(kept, _COLUMNS))
+        copy_into(cursor, "batch_event", _COLUMNS, kept)
         cursor.execute(SQL["statements/merge_events"], {"longest": LONGEST_RUN, "shuffle": SHUFFLE})
         cursor.execute("TRUNCATE batch_event")

@@ -20,7 +20,7 @@ from threading import Event
 from typing import Any, NamedTuple
 
 from journal_postfix.config import Config
-from journal_postfix.copytext import copy_text
+from journal_postfix.copytext import copy_into
 from journal_postfix.database import PLAIN_SETTINGS, SQL, Connection, Cursor, Error, connect, dicts
 from journal_postfix.merge import SHUFFLE
 from journal_postfix.messages import InputError
@@ -119,8 +119,7 @@ def _list(cursor: Cursor, number: int, found: Iterable[Instance]) -> None:
             for queued in listing(instance)
         )
         while portion := list(islice(rows, PORTION)):
-            text = copy_text(portion, _COLUMNS)
-            cursor.copy_expert(f"COPY listed ({', '.join(_COLUMNS)}) FROM STDIN", text)
+            copy_into(cursor, "listed", _COLUMNS, portion)
     cursor.execute("ANALYZE listed")
 
 
@@ -162,7 +161,7 @@ def _wait_for_log(
 def _apart(cursor: Cursor, statement: str, values: dict[str, Any]) -> Rows:
     """The rows of a statement about a host's mails, run while no batch of the host is merged."""
     cursor.execute("BEGIN")
-    cursor.execute(SQL["statements/lock_mta"], values)
+    cursor.execute(SQL["statements/change_hosts"], values)
     cursor.execute(SQL[f"statements/{statement}"], values)
     rows = dicts(cursor) if cursor.description else []
     cursor.execute("COMMIT")

@@ -6,8 +6,6 @@ of them is the status; of several passes the latest holds. What was replaced is 
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from journal_postfix.merge import (
     Fact,
     Mail,
@@ -16,7 +14,7 @@ from journal_postfix.merge import (
     keep_max,
     keep_min,
     keep_origin,
-    merge_instance,
+    touch,
 )
 
 NOT_TRYING = ("error", "retry", "qmgr", "oqmgr", "nqmgr")
@@ -33,6 +31,7 @@ STATUS_COLUMNS = (
     "tls", "encryption_protocol", "encryption_cipher", "encryption_keysize", "tls_trust",
     "dsn", "status", "reply_code", "reason", "next_queue_id",
 )  # fmt: skip
+_RECORDED = frozenset(STATUS_COLUMNS)
 ATTEMPT_COLUMNS = ("daemon", "relay", "delay", "dsn", "status", "reply_code", "reason")
 
 
@@ -65,47 +64,52 @@ def _history(record: Row) -> Row:
     return {"t": record["t_status"], **old}
 
 
-def apply_record(mail: Mail, fact: Fact) -> Row:
-    """Merge a delivery record (table `to`) into the recipient's row; gives that row.
+def apply_record(mail: Mail, fact: Fact) -> None:
+    """Merge a delivery record (table `to`) into the recipient's row.
 
     The record also says of its mail that it was in the queue, and of a probe that it is one.
     """
     columns = fact.columns
-    mail.reopen(fact.t)
     set_back = fact.is_set_back(mail)
-    keep_min(mail.row, "t_i", fact.t)
-    keep_max(mail.row, "t_f", fact.t)
-    merge_instance(mail, fact)
+    touch(mail, fact)
     if fact.daemon != "cleanup":
         mail.row["accepted"] = True
     if columns["status"] in PROBED:
         keep_origin(mail.row, "origin", "probe")
-    mail.changed = True
-    record = {name: columns[name] for name in STATUS_COLUMNS if name in columns}
-    record["t_status"], record["service"] = fact.t, fact.syslog_name
     key = (columns["recipient"], columns.get("orig_to"))
     row = mail.tos.get(key)
     if row is None:
-        row = mail.tos[key] = _new_recipient(columns, fact.t)
-    _count(row, record, fact.t)
-    if "status" not in row or _replaces_and_keeps(mail, row, record, set_back=set_back):
-        for name in STATUS_COLUMNS:
-            row[name] = record.get(name)
-        row["attempts"] += not _is_skip(record)
-    row["changed"] = True
+        row = mail.tos[key] = _first_record(fact)
+    else:
+        _next_record(mail, row, fact, set_back=set_back)
+    mail.touched[key] = row
+
+
+def _first_record(fact: Fact) -> Row:
+    """The row of a recipient that this record is the first to name."""
+    row = fact.columns.copy()
+    del row["table"]
+    row.pop("also", None)
+    row["t_i"] = row["t_f"] = row["t_status"] = fact.t
+    row["service"] = fact.syslog_name
+    row["skipped"] = skipped = int(_is_skip(row))
+    row["attempts"] = 1 - skipped
+    row["copies"] = int(row["status"] == "sent")
     return row
 
 
-def _new_recipient(columns: Row, t: datetime) -> Row:
-    row = {"recipient": columns["recipient"], "orig_to": columns.get("orig_to")}
-    return {**row, "t_i": t, "t_f": t, "attempts": 0, "skipped": 0, "copies": 0, "new": True}
-
-
-def _count(row: Row, record: Row, t: datetime) -> None:
-    keep_min(row, "t_i", t)
-    keep_max(row, "t_f", t)
+def _next_record(mail: Mail, row: Row, fact: Fact, *, set_back: bool) -> None:
+    record = {name: value for name, value in fact.columns.items() if name in _RECORDED}
+    record["t_status"], record["service"] = fact.t, fact.syslog_name
+    keep_min(row, "t_i", fact.t)
+    keep_max(row, "t_f", fact.t)
     row["skipped"] += _is_skip(record)
     row["copies"] += record["status"] == "sent"
+    if _replaces_and_keeps(mail, row, record, set_back=set_back):
+        for name in _RECORDED - record.keys():
+            row.pop(name, None)
+        row |= record
+        row["attempts"] += not _is_skip(record)
 
 
 def _replaces_and_keeps(mail: Mail, row: Row, record: Row, *, set_back: bool) -> bool:
@@ -131,7 +135,8 @@ def join_mails(mail: Mail, half: Mail) -> tuple[list[Row], list[tuple[Row, Row, 
     action = "queue_active" if "queued_at" in other else "named"
     daemon = {3: "qmgr", 2: "cleanup"}.get(half.instance_rank, "smtpd")
     first = mail.row["t_i"]
-    apply(mail, Fact(other["t_f"], action, other.get("syslog_name", ""), daemon, columns))
+    said_by = (other.get("syslog_name", ""), daemon, action)
+    apply(mail, Fact(other["t_f"], other["mta"], *said_by, columns))
     mail.row["t_i"] = min(first, other["t_i"])
     mail.attempts += half.attempts
     moved, merged = [], []
@@ -141,6 +146,7 @@ def join_mails(mail: Mail, half: Mail) -> tuple[list[Row], list[tuple[Row, Row, 
             moved.append(row)
         else:
             merged.append((row, known, bool(known["attempts"])))
+            mail.touched[key] = known
             _join_recipients(mail, known, row)
     return moved, merged
 
@@ -156,7 +162,6 @@ def _join_recipients(mail: Mail, row: Row, other: Row) -> None:
         replaces = _replaces(other, row, later=other["t_status"] >= row["t_status"])
     _keep_loser(mail, row, other, replaces=replaces, set_back=False)
     if replaces:
-        row.update({name: other[name] for name in STATUS_COLUMNS})
+        row.update({name: other.get(name) for name in STATUS_COLUMNS})
     for name in ("attempts", "skipped", "copies"):
         row[name] += other[name]
-    row["changed"] = True

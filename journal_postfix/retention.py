@@ -55,19 +55,17 @@ def _clean(connection: Connection, config: Config, now: datetime) -> Cleaned:
     cleaned: Cleaned = []
     with connection.cursor() as cursor:
         _finish_detached(cursor)
+        _forget_open(cursor, horizon.delivery, now - NEVER_QUEUED_KEPT)
         for table, first in firsts.items():
             if first is not None:
                 cleaned += _clean_table(cursor, table, first)
         if horizon.delivery is not None:
-            cursor.execute(SQL["statements/forget_open"], {"first": horizon.delivery})
             cursor.execute(SQL["statements/forget_events"], {"first": horizon.delivery})
         firsts_kept = [first for first in horizon if first is not None]
         if firsts_kept:
             cursor.execute(SQL["statements/forget_sessions"], {"first": max(firsts_kept)})
         if len(firsts_kept) == len(horizon):
             cursor.execute(SQL["statements/forget_spans"], {"first": min(firsts_kept)})
-        before = now - NEVER_QUEUED_KEPT
-        cursor.execute(SQL["statements/forget_never_queued"], {"before": before})
         for row in cleaned:
             cursor.execute(SQL["statements/log_retention"], row)
         if config.queue_close_after:
@@ -75,14 +73,28 @@ def _clean(connection: Connection, config: Config, now: datetime) -> Cleaned:
     return cleaned
 
 
+def _forget_open(cursor: Cursor, first: date | None, never_queued_before: datetime) -> None:
+    """Expect no more lines of mails that are about to go, nor of those that never came in."""
+    _begin_change(cursor, None)
+    if first is not None:
+        cursor.execute(SQL["statements/forget_open"], {"first": first})
+    cursor.execute(SQL["statements/forget_never_queued"], {"before": never_queued_before})
+    cursor.execute("COMMIT")
+
+
+def _begin_change(cursor: Cursor, mta: str | None) -> None:
+    """Begin a transaction in which no batch of the host, None: of any, is merged."""
+    cursor.execute("BEGIN")
+    cursor.execute(f"SET LOCAL lock_timeout TO '{MERGE_TIMEOUT}'")
+    cursor.execute(SQL["statements/change_hosts"], {"mta": mta})
+
+
 def _close_old(cursor: Cursor, now: datetime, kept: timedelta) -> None:
     """Close the mails that were in the queue and gave no sign for so long, host by host."""
     before = now - kept
     cursor.execute(SQL["statements/hosts_with_old"], {"before": before})
     for (mta,) in cursor.fetchall():
-        cursor.execute("BEGIN")
-        cursor.execute(f"SET LOCAL lock_timeout TO '{MERGE_TIMEOUT}'")
-        cursor.execute(SQL["statements/lock_mta"], {"mta": mta})
+        _begin_change(cursor, mta)
         which = {"mta": mta, "before": before, "kept": kept}
         cursor.execute(SQL["statements/close_old"], which)
         closed = cursor.rowcount

@@ -13,7 +13,7 @@ import re
 from journal_postfix.delivery import Delivery
 from journal_postfix.messages import MsgDetails
 from journal_postfix.parser import Parsed
-from journal_postfix.remembered import Note, Remembered
+from journal_postfix.remembered import Key, Note, Remembered
 
 MOST_FAILED = 20
 """Failed tests of one client that are remembered."""
@@ -23,9 +23,8 @@ _DENIED = ("DENYLISTED", "BLACKLISTED")
 _hello = re.compile(r"(?:HELO|EHLO) ([^\s\\]+)", re.IGNORECASE).match
 
 
-def _key(msg: MsgDetails, parsed: Parsed) -> str:
-    client = f"[{parsed['client_address']}]:{parsed['client_port']}"
-    return f"{msg['host']} {msg['identifier']} {client}"
+def _key(msg: MsgDetails, parsed: Parsed) -> Key:
+    return msg["host"], msg["identifier"], parsed["client_address"], parsed["client_port"]
 
 
 def _failed(clients: Remembered, msg: MsgDetails, parsed: Parsed, test: str) -> None:

@@ -22,7 +22,7 @@ from journal_postfix import screening
 from journal_postfix.delivery import Delivery, extract_delivery, queued_as
 from journal_postfix.messages import MsgDetails
 from journal_postfix.parser import Parsed
-from journal_postfix.remembered import Note, Remembered, Session
+from journal_postfix.remembered import Key, Note, Remembered, Session
 
 MOST_PENDING = 8
 """Verdicts of one transaction, and TLS sessions of one delivery, that are remembered."""
@@ -42,8 +42,13 @@ _DIVERTS = ("discard", "hold", "redirect", "filter", "bcc")
 _CONTENT = ("DATA", "BDAT")  # the mail that these belong to was opened before
 
 
-def _key(msg: MsgDetails) -> str:
-    return f"{msg['host']} {msg['identifier']} {msg['pid']}"
+def _key(msg: MsgDetails) -> Key:
+    return msg["host"], msg["identifier"], msg["pid"]
+
+
+def _client_of(parsed: Parsed) -> list[str | int | None]:
+    get = parsed.get
+    return [get("client_name"), get("client_address"), get("client_port")]
 
 
 def _pick(columns: Mapping[str, Any], names: tuple[str, ...]) -> Delivery:
@@ -62,7 +67,7 @@ def _diverts(action: str) -> int | None:
 def _connect(
     processes: Remembered, msg: MsgDetails, parsed: Parsed, delivery: Delivery | None
 ) -> Delivery | None:
-    processes.begin(_key(msg), msg)["client"] = _pick(parsed, _CLIENT)
+    processes.begin(_key(msg), msg)["client"] = _client_of(parsed)
     return None
 
 
@@ -80,7 +85,7 @@ def _tls_connection(
         _remember_peer(processes.go_on(_key(msg), msg), parsed)
     elif "client_name" in parsed:
         process = processes.get(_key(msg))
-        if process is not None and process.get("client") == _pick(parsed, _CLIENT):
+        if process is not None and process.get("client") == _client_of(parsed):
             process["tls"] = _pick(parsed, _TLS)
     return None
 
@@ -90,14 +95,17 @@ def _client(
 ) -> Delivery | None:
     """The mail that a session opens gets what the session told before."""
     process = processes.go_on(_key(msg), msg)
-    client = _pick(parsed, _CLIENT)
-    tls = process.get("tls", {}) if process.get("client") == client else {}
+    client = _client_of(parsed)
+    tls = process.get("tls") if process.get("client") == client else None
     if delivery is None:  # NOQUEUE: a proxy filter comes first, the mail is opened behind it
-        process["front"] = {**client, **_pick(parsed, _LOGIN), **tls}
+        process["front"] = {**_pick(parsed, (*_CLIENT, *_LOGIN)), **(tls or {})}
         return None
     process["mail"] = {"queue_id": delivery["queue_id"], "client": client}
-    pending = [one for one in process.pop("pending", ()) if one["client"] == client]
-    return {**delivery, **tls, **_inferred(pending)}
+    if tls:
+        delivery |= tls
+    if "pending" in process:
+        delivery |= _inferred([one for one in process.pop("pending") if one["client"] == client])
+    return delivery
 
 
 def _session_trouble(
@@ -107,7 +115,7 @@ def _session_trouble(
     mail = (processes.get(_key(msg)) or {}).get("mail")
     if delivery is not None or mail is None or parsed.get("protocol_state") not in _CONTENT:
         return delivery
-    if mail["client"] != _pick(parsed, _CLIENT):
+    if mail["client"] != _client_of(parsed):
         return None
     return extract_delivery(msg, {**parsed, "queue_id": mail["queue_id"]})[1]
 
@@ -129,7 +137,7 @@ def _verdict(
         pending = process.setdefault("pending", [])
         if len(pending) < MOST_PENDING:
             told = {name: delivery.get(name) for name in ("action", "sender", "reason")}
-            pending.append({**told, "t": process["t"], "client": _pick(parsed, _CLIENT)})
+            pending.append({**told, "t": process["t"], "client": _client_of(parsed)})
     return delivery
 
 
@@ -212,7 +220,8 @@ _NOTES: dict[str, Note] = {
     "tls_connection": _tls_connection,
     "verdict": _verdict,
 }
-_NOTED = _NOTES.keys() | screening.NOTES.keys()
+NOTED = _NOTES.keys() | screening.NOTES.keys()
+"""The statements that sessions remember or add to; all others pass as they are."""
 
 
 class Sessions:
@@ -223,8 +232,8 @@ class Sessions:
 
     def __init__(self, stored: Mapping[str, Any] | None = None) -> None:
         stored = stored or {}
-        self._processes = Remembered(stored.get("processes"))
-        self._screened = Remembered(stored.get("screened"))
+        self._processes = Remembered(stored.get("processes", ()))
+        self._screened = Remembered(stored.get("screened", ()))
 
     def see(self, msg: MsgDetails, parsed: Parsed, delivery: Delivery | None) -> Delivery | None:
         """What a line tells, with what its session adds; remembers what the line adds to that.
@@ -232,13 +241,12 @@ class Sessions:
         `parsed` and `delivery` are what `parse` and `extract_delivery` made of the line.
         """
         action = parsed["action"]
-        if action not in _NOTED or msg["pid"] is None:
+        if action not in NOTED or msg["pid"] is None:
             return delivery
-        if msg["identifier"].endswith("/postscreen"):
-            note, table = screening.NOTES.get(action), self._screened
-        else:
-            note, table = _NOTES.get(action), self._processes
-        return delivery if note is None else note(table, msg, parsed, delivery)
+        if action in screening.NOTES and msg["identifier"].endswith("/postscreen"):
+            return screening.NOTES[action](self._screened, msg, parsed, delivery)
+        note = _NOTES.get(action)
+        return delivery if note is None else note(self._processes, msg, parsed, delivery)
 
     def state(self) -> str:
         """The open sessions as JSON."""

@@ -140,20 +140,36 @@ class Other:
 # --- lines that were told before --------------------------------------------------------------
 
 
-def told_elsewhere(cursor: Cursor, lines: Sequence[Line], reader: Reader) -> set[int]:
+def may_be_told(cursor: Cursor, runs: Iterable[Run], reader: Reader) -> list[datetime | None]:
+    """Return, if another source told anything of these hosts and times, when the reader began.
+
+    An empty list, nearly always: then no line has to be looked at.
+    """
+    times: dict[str, list[datetime]] = defaultdict(list)
+    for run in runs:
+        times[run.mta] += (run.first, run.last)
+    windows = [Window(mta, min(ts), max(ts)) for mta, ts in times.items()]
+    cursor.execute(SQL["statements/spans_near"], {**_asked(reader), **_in_columns(windows)})
+    return [begin for (begin,) in cursor.fetchall()]
+
+
+def told_elsewhere(
+    cursor: Cursor, lines: Sequence[Line], runs: Iterable[Run], reader: Reader
+) -> set[int]:
     """Return the numbers of those lines that another source has told already.
 
     InputError where that is another file and ``overlap_ok`` does not allow it.
     """
-    own = list(set(reader.ids.values()))
-    asked = {"own": own, "is_journal": reader.kind == "journal"}
-    cursor.execute(SQL["statements/spans_near"], {**asked, **_in_columns(_hosts(lines))})
     found: set[int] = set()
-    for (begin,) in cursor.fetchall():  # none, nearly always
+    for begin in may_be_told(cursor, runs, reader):
         for numbers, windows in _slices(lines):
-            values = {**asked, **_in_columns(windows)}
+            values = {**_asked(reader), **_in_columns(windows)}
             found |= _told(cursor, lines, numbers, values, reader, begin)
     return found
+
+
+def _asked(reader: Reader) -> dict[str, Any]:
+    return {"own": list(set(reader.ids.values())), "is_journal": reader.kind == "journal"}
 
 
 def _told(
@@ -207,15 +223,6 @@ class Window(NamedTuple):
     mta: str
     first: datetime
     last: datetime
-
-
-def _hosts(lines: Iterable[Line]) -> list[Window]:
-    """Return for each host one window with all its lines."""
-    times: dict[str, list[datetime]] = defaultdict(list)
-    for line in lines:
-        if line.fingerprint:
-            times[line.mta].append(line.t)
-    return [Window(mta, min(ts), max(ts)) for mta, ts in times.items()]
 
 
 def _slices(lines: Sequence[Line]) -> Iterator[tuple[list[int], list[Window]]]:
@@ -296,23 +303,40 @@ def shared_error(name: str, other: str, t: datetime) -> InputError:
 # --- what was told is remembered --------------------------------------------------------------
 
 
-def remember(cursor: Cursor, lines: Iterable[Line], reader: Reader) -> None:
-    """Write down that the reader told these lines."""
-    runs: dict[tuple[int, str], list[Line]] = defaultdict(list)
+class Run(NamedTuple):
+    """Lines of one host that a source told one after the other, as they are stored."""
+
+    machine: str
+    mta: str
+    first: datetime
+    last: datetime
+    fingerprints: bytes
+
+
+def runs_of(lines: Iterable[Line]) -> list[Run]:
+    """Return the lines in runs: what there is to write down of them."""
+    found: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line in lines:
         if line.fingerprint:
-            runs[reader.ids[line.machine], line.mta].append(line)
-    parts = [(*which, part) for which, run in runs.items() for part in _parts(run)]
-    if parts:
-        windows = [Window(mta, *_ends(run)) for _, mta, run in parts]
+            found[line.machine, line.mta].append(line)
+    return [
+        Run(machine, mta, *_ends(part), _packed([line.fingerprint for line in part]))
+        for (machine, mta), run in found.items()
+        for part in _parts(run)
+    ]
+
+
+def remember(cursor: Cursor, runs: Sequence[Run], reader: Reader) -> None:
+    """Write down that the reader told these lines."""
+    if runs:
         cursor.execute(
             SQL["statements/save_spans"],
             {
-                "sources": [source_id for source_id, *_ in parts],
-                "mtas": [one.mta for one in windows],
-                "firsts": [one.first for one in windows],
-                "lasts": [one.last for one in windows],
-                "lines": [_packed([line.fingerprint for line in run]) for *_, run in parts],
+                "sources": [reader.ids[run.machine] for run in runs],
+                "mtas": [run.mta for run in runs],
+                "firsts": [run.first for run in runs],
+                "lasts": [run.last for run in runs],
+                "lines": [run.fingerprints for run in runs],
             },
         )
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from journal_postfix import spans
-from journal_postfix.batch import Batch, Counts, Item, Loss, Unknown
+from journal_postfix.batch import Batch, Counts, Loss, Unknown
 from journal_postfix.database import (
     SQL,
     WRITER_SETTINGS,
@@ -26,18 +26,19 @@ from journal_postfix.database import (
     dicts,
     is_guilty_data,
 )
-from journal_postfix.merge import Row
+from journal_postfix.merge import Fact, Row
 from journal_postfix.messages import InputError, Position
 from journal_postfix.store import (
+    ENDED_KEPT,
     Horizon,
     StoreOptions,
     Tables,
     copy_rows,
+    lock_hosts,
     open_session,
     store_deliveries,
 )
 
-ENDED_KEPT = timedelta(hours=1)  # mails stay in open_mail for so long after their end
 LOCK_PAUSE = 0.1  # a reader that was killed holds its lock until the server notices
 LOCK_TRIES = 50
 
@@ -156,7 +157,8 @@ class Writer:
         connection, _ = self.session()
         ids = {} if own is None else {"": own}
         with connection.cursor() as cursor:
-            spans.told_elsewhere(cursor, lines, spans.Reader("file", name, ids, overlap_ok=False))
+            reader = spans.Reader("file", name, ids, overlap_ok=False)
+            spans.told_elsewhere(cursor, lines, spans.runs_of(lines), reader)
         connection.commit()
 
     def new_source(self, position: Position) -> Source:
@@ -177,7 +179,7 @@ class Writer:
             connection.commit()
         except BaseException:
             _give_up(connection)
-            tables.days.clear()
+            tables.forget()
             raise
         return [_moved(mark) for mark in marks]
 
@@ -203,25 +205,27 @@ class Writer:
         horizon: Horizon,
     ) -> None:
         lines = batch.told()
-        for mta in sorted({line.mta for line in lines}):
-            cursor.execute(SQL["statements/lock_mta"], {"mta": mta})
+        lock_hosts(cursor, tables, {run.mta for run in batch.runs})
         source_ids = {mark.source.identity: mark.source.id for mark in marks}
         source_ids[""] = marks[0].source.id
         name, kind = marks[0].position.name, marks[0].source.kind
+        if kind != "journal":
+            tables.kept.read(source_ids[""])
         reader = spans.Reader(kind, name, source_ids, self.options.overlap_ok)
-        known = spans.told_elsewhere(cursor, lines, reader)
-        spans.remember(cursor, lines, reader)
+        known = spans.told_elsewhere(cursor, lines, batch.runs, reader)
+        spans.remember(cursor, batch.runs, reader)
         batch.known = len(known)
         known_of = Counter(lines[number].machine for number in known)
         new = batch.without(known) if known else batch
         refused: list[Row] = []
         batch.too_old = self._store_or_halve(
-            cursor, tables, new.items, source_ids, horizon, refused
+            cursor, tables, new.facts, source_ids, horizon, refused
         )
         rows = refused + _unrecognised(new)
         if rows:
             copy_rows(cursor, tables, "unrecognised", rows, "batch_unrecognised")
             cursor.execute("EXECUTE merge_unrecognised")
+            cursor.execute("TRUNCATE batch_unrecognised")
         for number, mark in enumerate(marks):
             counts = _counts_of(batch, mark, first=number == 0)
             state = batch.states.get(mark.source.identity)
@@ -242,28 +246,28 @@ class Writer:
         self,
         cursor: Cursor,
         tables: Tables,
-        items: Sequence[Item],
+        facts: Sequence[Fact],
         source_ids: Mapping[str, int],
         horizon: Horizon,
         refused: list[Row],
     ) -> int:
-        if not items:
+        if not facts:
             return 0
         cursor.execute("SAVEPOINT half")
         try:
-            old = store_deliveries(cursor, items, tables, source_ids, self.options, horizon)
+            old = store_deliveries(cursor, facts, tables, source_ids, self.options, horizon)
         except Error as error:
             if not is_guilty_data(error):
                 raise
             cursor.execute("ROLLBACK TO SAVEPOINT half")
-            tables.days.clear()
-            if len(items) == 1:
-                refused.append(_refused(items[0], error))
+            tables.forget()
+            if len(facts) == 1:
+                refused.append(_refused(facts[0], error))
                 return 0
-            middle = len(items) // 2
+            middle = len(facts) // 2
             return sum(
                 self._store_or_halve(cursor, tables, half, source_ids, horizon, refused)
-                for half in (items[:middle], items[middle:])
+                for half in (facts[:middle], facts[middle:])
             )
         cursor.execute("RELEASE SAVEPOINT half")
         return old
@@ -299,17 +303,17 @@ def _gap(loss: Loss) -> Row:
     }
 
 
-def _refused(item: Item, error: Error) -> Row:
+def _refused(fact: Fact, error: Error) -> Row:
     """The record of a line whose row the database refuses, without its content."""
-    text = f"row refused: {item.action}"
+    text = f"row refused: {fact.action}"
     return {
-        "daemon": item.daemon,
+        "daemon": fact.daemon,
         "shape": text,
         "sqlstate": error.pgcode,
         "example": text,
         "count": 1,
-        "t_first": item.t,
-        "t_last": item.t,
+        "t_first": fact.t,
+        "t_last": fact.t,
     }
 
 

@@ -35,14 +35,14 @@ def test_statements_without_a_fact_are_counted(collector: Collector) -> None:
     collector.add(said("removed", identifier="cron"))
     batch = collector.take()
     counts = batch.counts["m1"]
-    assert (counts.lines, counts.unknown, batch.items) == (2, 1, [])
+    assert (counts.lines, counts.unknown, batch.facts) == (2, 1, [])
 
 
 def test_trap_12_a_repeated_message_in_a_journal(collector: Collector) -> None:
     """What was said three times and sent on to the journal as one entry counts three times."""
     collector.add(said(f"message repeated 3 times: [ {RECORD}]"))
     batch = collector.take()
-    assert [item.delivery["reason"] for item in batch.items] == ["no (x)"] * 3
+    assert [item.columns["reason"] for item in batch.facts] == ["no (x)"] * 3
     assert (batch.counts["m1"].lines, batch.counts["m1"].unknown) == (3, 0)
 
 
@@ -58,7 +58,7 @@ def test_a_repetition_that_is_not_believed(collector: Collector, text: str) -> N
     """A count that is absurd, or a text that is cut, stays one line that is not recognised."""
     collector.add(said(text))
     batch = collector.take()
-    assert (batch.items, batch.counts["m1"].unknown) == ([], 1)
+    assert (batch.facts, batch.counts["m1"].unknown) == ([], 1)
 
 
 def test_a_repetition_of_a_repetition(collector: Collector) -> None:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from journal_postfix.batch import Batch, Item, Key, MailRules, merge_batch
+from journal_postfix.batch import Batch, Key, MailRules, births_first, merge_batch
 from journal_postfix.collect import Collector
 from journal_postfix.config import Config
-from journal_postfix.merge import SHUFFLE, Mail, service_of
+from journal_postfix.merge import SHUFFLE, Fact, Mail, service_of
 from journal_postfix.store import stored_mail
 
 Row = dict[str, Any]
@@ -104,7 +104,7 @@ def mails(draw: st.DrawFn) -> list[Line]:
     return sorted(lines, key=lambda line: line[0])
 
 
-def items(lines: list[Line]) -> list[Item]:
+def items(lines: list[Line]) -> list[Fact]:
     """Give what the lines tell, in their order."""
     collector = Collector(Config())
     for seconds, daemon, text in lines:
@@ -120,7 +120,7 @@ def items(lines: list[Line]) -> list[Item]:
         )
     batch: Batch = collector.take()
     assert batch.unknown == 0
-    return batch.items
+    return batch.facts
 
 
 class Tables:
@@ -144,9 +144,9 @@ class Tables:
             found.setdefault((row["mta"], row["queue_id"]), []).append(mail)
         return found
 
-    def store(self, batch: list[Item]) -> None:
+    def store(self, batch: list[Fact]) -> None:
         """Merge a batch into what is held."""
-        merged = merge_batch(batch, self.load(), MailRules())
+        merged = merge_batch(births_first(batch), self.load(), MailRules())
         for mail in merged.mails:
             number = mail.row.pop("number", len(self.mails))
             if number == len(self.mails):
@@ -168,7 +168,7 @@ class Tables:
 
 
 def _plain(to: Row) -> Row:
-    return {k: v for k, v in to.items() if k not in ("new", "changed")}
+    return {k: v for k, v in to.items() if v is not None}
 
 
 def stored(lines: list[Line], cuts: set[int]) -> tuple[Any, ...]:

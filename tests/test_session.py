@@ -64,7 +64,8 @@ def restarted(sessions: Sessions) -> Sessions:
 
 def open_keys(sessions: Sessions) -> list[str]:
     """What is remembered, of all kinds."""
-    return [key for table in json.loads(sessions.state()).values() for key in table]
+    tables = json.loads(sessions.state()).values()
+    return [" ".join(map(str, key)) for table in tables for key, _ in table]
 
 
 # --- beyond doubt -------------------------------------------------------------------------------
@@ -160,7 +161,7 @@ def test_a_session_is_bounded() -> None:
         see(sessions, message(OUT.replace("mx.", f"mx{number}."), "smtp"))
     for _ in range(1000):
         see(sessions, message("DNSBL rank 6 for [192.0.2.1]:1", "postscreen"))
-    process, delivering = json.loads(sessions.state())["processes"].values()
+    (_, process), (_, delivering) = json.loads(sessions.state())["processes"]
     assert len(process["pending"]) == len(delivering["peers"]) == MOST_PENDING
 
 

@@ -250,7 +250,7 @@ def test_trap_10_recipients_of_one_second(dsn: str) -> None:
     lines = [("virtual", record.format(name)) for name in ("ann", "bob", "carol")]
     told = batch(mail("3C5D120AB1")[:3])
     for who in lines:
-        told.items += batch([who], NOON + timedelta(seconds=9)).items
+        told.facts += batch([who], NOON + timedelta(seconds=9)).facts
     with open_writer(dsn) as writer:
         Committer(writer, configured(), Event()).commit(told, [position(1)])
     assert sorted(rows(dsn, "SELECT recipient, status, copies FROM delivery_to")) == [

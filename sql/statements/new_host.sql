@@ -1,0 +1,1 @@
+INSERT INTO host (mta) VALUES (%(mta)s) ON CONFLICT DO NOTHING
