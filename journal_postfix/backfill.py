@@ -7,23 +7,27 @@ it was left. When all files are read, mails whose halves stand in different file
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Event
+from typing import Any
 
+from journal_postfix.ahead import ahead
+from journal_postfix.batch import Batch
 from journal_postfix.collect import Collector, Debug
 from journal_postfix.commit import Committer
 from journal_postfix.config import Config
 from journal_postfix.database import ConnectionFailed
 from journal_postfix.join import join_halves
-from journal_postfix.logfile import LogFile, iter_logfile_messages
-from journal_postfix.messages import InputError, MsgDetails
+from journal_postfix.logfile import LogFile, Reading, iter_logfile_messages
+from journal_postfix.messages import InputError, MsgDetails, Position
 from journal_postfix.overlap import Sample, Span, rate_of, refuse_shared, sample, span_of, touching
-from journal_postfix.run import run_loop
+from journal_postfix.run import portions
 from journal_postfix.server import dsn_of, ready_dsn
 from journal_postfix.writer import Source, Writer
 
@@ -31,7 +35,13 @@ log = logging.getLogger("journal_postfix")
 
 PATIENCE = 60.0  # seconds to wait for a database that went away
 
-Progress = Callable[[LogFile], None]
+AHEAD = 4 << 20
+"""Bytes of a file that are worth a process of its own to read them."""
+
+PACKED = 10  # times smaller a compressed log may be
+
+Progress = Callable[[Reading], None]
+Portion = tuple[Batch, Sequence[Position], Reading]
 
 
 @dataclass
@@ -84,7 +94,9 @@ def backfill(
             work = [pool.submit(_load_one, config, path, options) for path in paths]
             loaded = [one.result() for one in work]
     else:
-        loaded = [_load_one(config, path, options, progress, debug, stop) for path in paths]
+        loaded = [
+            _load_one(config, path, options, progress, debug, stop, alone=True) for path in paths
+        ]
     if not stop.is_set():
         _join(config)
     return loaded
@@ -165,6 +177,8 @@ def _load_one(
     progress: Progress | None = None,
     debug: Debug | None = None,
     stop: Event | None = None,
+    *,
+    alone: bool = False,
 ) -> Loaded:
     stop = stop or Event()
     storing = config.store_options(finite=True, overlap_ok=options.overlap_ok)
@@ -172,20 +186,21 @@ def _load_one(
     try:
         committer = Committer(writer, config, stop, PATIENCE)
         logfile = LogFile(path)
-        collector = Collector(config, debug)
         loaded = Loaded(path)
+        sources: list[Source] = []
 
         def resume() -> None:
-            loaded.resumed = _resume(writer, logfile, collector)
+            sources[:] = _resume(writer, logfile)
 
         if not committer.attempt(resume):
             return loaded
-        messages = iter_logfile_messages(logfile, options.year, options.timezone)
-        damage: list[InputError] = []
-        watched = _watched(messages, logfile, progress, stop, damage)
-        run_loop(watched, lambda: [logfile.position()], collector, committer)
-        if damage:  # the good part is stored, now the damage is told
-            raise damage[0]
+        loaded.resumed = bool(sources)
+        with _made(config, logfile, options, sources, debug, stop, alone=alone) as portions:
+            for batch, where, reading in portions:
+                if progress is not None:
+                    progress(reading)
+                if stop.is_set() or not committer.commit(batch, where):
+                    break
     finally:
         writer.close()
     loaded.lines, loaded.unknown = committer.lines, committer.unknown
@@ -194,15 +209,14 @@ def _load_one(
     return loaded
 
 
-def _resume(writer: Writer, logfile: LogFile, collector: Collector) -> bool:
-    """Go on where the content was left, whatever the file is called; False: it is new."""
+def _resume(writer: Writer, logfile: LogFile) -> list[Source]:
+    """Go on where the content was left, whatever the file is called; gives its source, if any."""
     writer.hold(logfile.kind, logfile.identity)
     source = _resumed(writer, logfile)
     if source is None:
-        return False
+        return []
     writer.sources[source.kind, source.identity] = source
-    collector.resume("", source.state)
-    return True
+    return [source]
 
 
 def _resumed(writer: Writer, logfile: LogFile) -> Source | None:
@@ -213,22 +227,69 @@ def _resumed(writer: Writer, logfile: LogFile) -> Source | None:
     return None
 
 
-def _watched(
-    messages: Iterator[tuple[bool, MsgDetails]],
+@contextmanager
+def _made(
+    config: Config,
     logfile: LogFile,
-    progress: Progress | None,
+    options: FileOptions,
+    sources: Sequence[Source],
+    debug: Debug | None,
     stop: Event,
-    damage: list[InputError],
+    *,
+    alone: bool,
+) -> Iterator[Iterator[Portion]]:
+    """Give the file's batches: a large one's from another process, if this one is ``alone``."""
+    state = sources[0].state if sources else {}
+    if alone and debug is None and _is_large(logfile):
+        stored = sources[0].stored() if sources else None
+        with ahead(stop, _read, config, logfile.name, options, stored, state) as portions:
+            yield portions
+    else:
+        yield _portions(config, logfile, options, state, debug)
+
+
+def _is_large(logfile: LogFile) -> bool:
+    left = (logfile.size or 0) * (PACKED if logfile.compressed else 1) - logfile.resumed
+    return left >= AHEAD
+
+
+def _read(
+    config: Config,
+    path: str,
+    options: FileOptions,
+    stored: Position | None,
+    state: Mapping[str, Any],
+) -> Iterator[Portion]:
+    """Yield a file's batches behind a stored position: what the other process does."""
+    logfile = LogFile(path)
+    if stored is not None and not logfile.resume(int(stored.position), stored.digest):
+        raise InputError(f"{path} was changed while it was being read")
+    yield from _portions(config, logfile, options, state)
+
+
+def _portions(
+    config: Config,
+    logfile: LogFile,
+    options: FileOptions,
+    state: Mapping[str, Any],
+    debug: Debug | None = None,
+) -> Iterator[Portion]:
+    """Yield a file's batches; those before a damage, then raise the InputError that tells it."""
+    collector = Collector(config, debug)
+    collector.resume("", state)
+    damage: list[InputError] = []
+    messages = _until_damage(iter_logfile_messages(logfile, options.year, options.timezone), damage)
+    for batch, where in portions(messages, lambda: [logfile.position()], collector):
+        yield batch, where, logfile.reading()
+    if damage:
+        raise damage[0]
+
+
+def _until_damage(
+    messages: Iterator[tuple[bool, MsgDetails]], damage: list[InputError]
 ) -> Iterator[tuple[bool, MsgDetails]]:
-    """The messages, until stopped or damaged; `progress` hears of the file now and then."""
     try:
-        for number, message in enumerate(messages):
-            yield message
-            if number % 4096 == 0:
-                if stop.is_set():
-                    return
-                if progress is not None:
-                    progress(logfile)
+        yield from messages
     except InputError as error:
         damage.append(error)
 

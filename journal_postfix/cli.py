@@ -36,6 +36,7 @@ from journal_postfix.messages import InputError, MsgDetails, UsageError
 from journal_postfix.parser import parse, route
 from journal_postfix.progress import progress_bar
 from journal_postfix.server import dsn_of
+from journal_postfix.stderr import log_to_stderr
 
 STAGES = ("input", "parse", "extract", "store")
 EPILOG = "Manual, tables and questions: see docs/ and README.rst of journal-postfix."
@@ -281,19 +282,11 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Command]] =
 }
 
 
-def _log_to_stderr(verbose: int) -> None:
-    service = "JOURNAL_STREAM" in os.environ  # journald adds the time itself
-    logging.basicConfig(
-        level=(logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)],
-        format="%(message)s" if service else "%(asctime)s %(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status."""
     arguments = _parser().parse_args(argv)
-    _log_to_stderr(max(arguments.verbose, arguments.command == "run"))
+    verbose = max(arguments.verbose, arguments.command == "run")
+    log_to_stderr((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
     try:
         config = load(arguments.config, arguments.dsn)
         return COMMANDS[arguments.command][1](arguments, config)

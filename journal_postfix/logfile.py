@@ -18,7 +18,7 @@ from datetime import date, datetime, tzinfo
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from journal_postfix.compression import (
     DAMAGE,
@@ -46,6 +46,14 @@ HEAD = 256
 
 SETTLED = 1.0
 """Seconds after which nobody is in the middle of writing a line."""
+
+
+class Reading(NamedTuple):
+    """How far a file has been read: of how many bytes on the disk (None: not known) how many."""
+
+    name: str
+    size: int | None
+    bytes_read: int
 
 
 class LogFile:
@@ -102,6 +110,10 @@ class LogFile:
     def bytes_read(self) -> int:
         """Bytes read from the disk so far."""
         return self._disk.tell() if self._regular else self.offset
+
+    def reading(self) -> Reading:
+        """Return how far it has been read."""
+        return Reading(self.name, self.size, self.bytes_read)
 
     @property
     def offset(self) -> int:

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from journal_postfix.logfile import LogFile
+from journal_postfix.logfile import Reading
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[LogFile], None] | None]:
+def progress_bar() -> Iterator[Callable[[Reading], None] | None]:
     """Gives a function that shows how far a file has been read, or None without a terminal."""
     if not sys.stderr.isatty():
         yield None
@@ -30,15 +30,15 @@ def progress_bar() -> Iterator[Callable[[LogFile], None] | None]:
     with progress.Progress(*columns, console=console.Console(stderr=True)) as bar:
         tasks: dict[str, progress.TaskID] = {}
 
-        def show(logfile: LogFile) -> None:
-            if logfile.name not in tasks:
-                tasks[logfile.name] = bar.add_task(logfile.name, total=logfile.size)
-            bar.update(tasks[logfile.name], completed=logfile.bytes_read)
+        def show(reading: Reading) -> None:
+            if reading.name not in tasks:
+                tasks[reading.name] = bar.add_task(reading.name, total=reading.size)
+            bar.update(tasks[reading.name], completed=reading.bytes_read)
 
         yield show
 
 
-def _plain(logfile: LogFile) -> None:
-    if logfile.size:
-        part = 100 * logfile.bytes_read // logfile.size
-        sys.stderr.write(f"\r{logfile.name}: {part} %")
+def _plain(reading: Reading) -> None:
+    if reading.size:
+        part = 100 * reading.bytes_read // reading.size
+        sys.stderr.write(f"\r{reading.name}: {part} %")

@@ -8,13 +8,15 @@ the input is simply not asked for more.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event, Thread
 from typing import NamedTuple, Protocol
 
+from journal_postfix.ahead import ahead
+from journal_postfix.batch import Batch
 from journal_postfix.collect import Collector, Debug
 from journal_postfix.commit import Committer
 from journal_postfix.config import Config, uids_of
@@ -34,7 +36,30 @@ from journal_postfix.writer import Source, Writer
 
 log = logging.getLogger("journal_postfix")
 
+AHEAD = timedelta(minutes=10)
+"""Since the last entry that was stored: what came then is worth a process of its own to read it."""
+
 Messages = Iterable[tuple[bool, MsgDetails | None]]
+
+
+def portions(
+    iterable: Messages,
+    positions: Callable[[], Sequence[Position]],
+    collector: Collector,
+) -> Iterator[tuple[Batch, Sequence[Position]]]:
+    """Yield what an input tells, batch after batch, each with the positions behind it.
+
+    A batch ends where the input asks for it, or after max_messages_per_commit messages.
+    """
+    most = collector.config.max_messages_per_commit
+    for commit, msg in iterable:
+        if msg is not None:
+            collector.add(msg)
+        if commit or collector.batch.messages >= most:
+            where = positions()
+            yield collector.take(), where
+    where = positions()
+    yield collector.take(), where
 
 
 def run_loop(
@@ -43,20 +68,10 @@ def run_loop(
     collector: Collector,
     committer: Committer,
 ) -> None:
-    """Read an input to its end, or until stopped: collect messages, commit batch after batch.
-
-    A batch ends where the input asks for it, or after max_messages_per_commit messages.
-    """
-    most = committer.config.max_messages_per_commit
-    for commit, msg in iterable:
-        if msg is not None:
-            collector.add(msg)
-        if commit or collector.batch.messages >= most:
-            where = positions()
-            if not committer.commit(collector.take(), where):
-                return
-    where = positions()
-    committer.commit(collector.take(), where)
+    """Read an input to its end, or until stopped: collect messages, commit batch after batch."""
+    for batch, where in portions(iterable, positions, collector):
+        if not committer.commit(batch, where):
+            return
 
 
 class How(NamedTuple):
@@ -119,22 +134,65 @@ def _run_journal(service: Service) -> None:
     for source in service.take_stored("journal"):
         service.go_on(source)
     stored = service.take_stored("journal")  # again: now nobody else moves them
+    if service.debug is None and is_long_ago(stored, datetime.now(UTC)):
+        with ahead(service.stop, read_journal, service.config, stored) as made:
+            service.store(made)
+        service.join_halves()
+        stored = service.take_stored("journal")
     for source in stored:
         service.go_on(source)
         service.collector.resume(source.identity, source.state)
-    config = service.config
-    journal = JournalSet(
+    with closing(open_journal(service.config, stored)) as journal:
+        service.loop(journal, iter_journal_messages_since(journal, service.stop))
+        service.join_halves()
+        if not service.is_done():
+            service.loop(journal, iter_journal_messages_follow(journal, *service.rhythm()))
+
+
+def is_long_ago(stored: Sequence[Source], now: datetime) -> bool:
+    """Tell whether so much may have been logged since that a process of its own should read it."""
+    times = [source.t for source in stored if source.t is not None]
+    return not times or now - max(times) > AHEAD
+
+
+def open_journal(config: Config, stored: Sequence[Source]) -> JournalSet:
+    """Open the journal of each machine behind its stored position."""
+    return JournalSet(
         config.journal_directory,
         syslog_names=config.syslog_names,
         units=config.journal_units,
         trusted_uids=uids_of(config.journal_trusted_uids),
         stored=[source.stored() for source in stored],
     )
-    with closing(journal):
-        service.loop(journal, iter_journal_messages_since(journal, service.stop))
-        service.join_halves()
-        if not service.is_done():
-            service.loop(journal, iter_journal_messages_follow(journal, *service.rhythm()))
+
+
+def read_journal(
+    config: Config, stored: Sequence[Source]
+) -> Iterator[tuple[Batch, Sequence[Position]]]:
+    """Yield what the journal holds behind the stored positions: what the other process does."""
+    collector = Collector(config)
+    for source in stored:
+        collector.resume(source.identity, source.state)
+    with closing(open_journal(config, stored)) as journal:
+        messages = iter_journal_messages_since(journal, Event())
+        yield from portions(messages, positions_and_gaps(journal, collector), collector)
+
+
+def positions_and_gaps(source: Readable, collector: Collector) -> Callable[[], list[Position]]:
+    """Make the function that gives a source's new positions, and puts its new gaps in the batch."""
+    told = 0
+
+    def positions() -> list[Position]:
+        nonlocal told
+        moved = source.positions()
+        if moved:  # without one nothing is stored
+            for gap in source.gaps[told:]:
+                log.warning("entries of the log are missing: %s", gap.why)
+                collector.batch.gaps.append(_gap(gap))
+            told = len(source.gaps)
+        return moved
+
+    return positions
 
 
 def _run_file(service: Service, path: str) -> None:
@@ -177,7 +235,8 @@ class Service:
         self.collector = collector
         self.stop = stop
         self.how = how
-        self._gaps_told = 0
+        self.debug = collector.debug
+        self._positions: tuple[Readable, Callable[[], list[Position]]] | None = None
 
     def take_stored(self, kind: str) -> list[Source]:
         """The stored sources of a kind; none where stopped while the database was away."""
@@ -212,19 +271,17 @@ class Service:
         if self.committer.lines and not self.stop.is_set():
             self.committer.attempt(lambda: join_halves(self.committer.writer))
 
+    def store(self, made: Iterable[tuple[Batch, Sequence[Position]]]) -> None:
+        """Store batches until stopped."""
+        for batch, where in made:
+            if not self.committer.commit(batch, where):
+                return
+
     def loop(self, source: Readable, messages: Messages) -> None:
         """Run the loop on messages of a source, gaps included."""
-
-        def positions() -> list[Position]:
-            moved = source.positions()
-            if moved:  # without one nothing is stored
-                for gap in source.gaps[self._gaps_told :]:
-                    log.warning("entries of the log are missing: %s", gap.why)
-                    self.collector.batch.gaps.append(_gap(gap))
-                self._gaps_told = len(source.gaps)
-            return moved
-
-        run_loop(messages, positions, self.collector, self.committer)
+        if self._positions is None or self._positions[0] is not source:
+            self._positions = source, positions_and_gaps(source, self.collector)
+        run_loop(messages, self._positions[1], self.collector, self.committer)
 
 
 def _gap(gap: Gap) -> dict[str, object]:
