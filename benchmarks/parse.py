@@ -1,6 +1,6 @@
 """Speed of parse and extraction, this tree against another one, turn by turn in one run.
 
-Usage: PYTHONPATH=.:tests python benchmarks/parse.py [OTHER [LINES [ROUNDS]]]
+Usage: PYTHONPATH=. python benchmarks/parse.py [OTHER [LINES [ROUNDS]]]
 
 OTHER is the folder of another version's checkout; without it only this tree is measured. The lines
 are those of a generated log, and of the sample in docs. Each turn is a process of its own that
@@ -11,18 +11,18 @@ ratio of the best turns says more than that of the median one.
 
 from __future__ import annotations
 
-import statistics
-import subprocess
+import json
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
-from generate import YEAR, Log, write
+import logs
+from turns import Comparison, Contender, Took, interleave, per_line, run
 
-HERE = Path(__file__).resolve().parent.parent
-SAMPLE = HERE / "docs" / "sample" / "mail.log.xz"
+SAMPLE = logs.HERE / "docs" / "sample" / "mail.log.xz"
 PASSES = """
-import sys, time
+import json, sys, time
 from journal_postfix.delivery import extract_delivery
 from journal_postfix.logfile import iter_logfile_messages
 from journal_postfix.parser import parse
@@ -34,45 +34,36 @@ for _ in range(3):
     for msg in msgs:
         extract_delivery(msg, parse(msg))
     best = min(best, time.process_time() - begin)
-print(best / len(msgs))
+print(json.dumps([best, len(msgs)]))
 """
 
 
-def turn(tree: Path, path: Path, year: int) -> float:
-    """Seconds per line of one tree, in a fresh process."""
-    done = subprocess.run(
-        [sys.executable, "-c", PASSES, str(path), str(year)],
-        cwd=tree, check=True, capture_output=True, text=True, env={"PYTHONPATH": str(tree)},
-    )  # fmt: skip
-    return float(done.stdout)
+def turn(tree: Path, path: Path, year: str) -> Took:
+    """The best pass of one tree, in a fresh process."""
+    words = [sys.executable, "-c", PASSES, path, year]
+    ran = run(words, cwd=tree, env={"PYTHONPATH": str(tree)}, keep=True)
+    return Took(*json.loads(ran.output))
 
 
-def compare(name: str, path: Path, year: int, other: Path | None, rounds: int) -> None:
+def compare(name: str, path: Path, year: str, trees: dict[str, Path], rounds: int) -> None:
     """Print what one log gives."""
-    ours: list[float] = []
-    theirs: list[float] = []
-    for _ in range(rounds):
-        ours.append(turn(HERE, path, year))
-        if other is not None:
-            theirs.append(turn(other, path, year))
-    ratios = [one / another for one, another in zip(ours, theirs, strict=False)]
-    ratio = (
-        f", {min(ours) / min(theirs):.3f} of the other's time at best,"
-        f" {statistics.median(ratios):.3f} in the median turn"
-        if theirs
-        else ""
-    )
-    print(f"{name}: {1 / min(ours):,.0f} lines/s{ratio}")
+    contenders = [Contender(one, partial(turn, tree, path, year)) for one, tree in trees.items()]
+    results = interleave(Comparison(name, "", contenders), rounds)
+    best = {one: min(took.seconds / took.lines for took in results[one]) for one in trees}
+    print(f"{name}: {1 / best['this']:,.0f} lines/s")
+    if "other" in trees:
+        median = per_line(results["this"]) / per_line(results["other"])
+        ratio = best["this"] / best["other"]
+        print(f"{name}: {ratio:.3f} of the other's time at best, {median:.3f} of the median turn")
 
 
 def main(other: str = "", lines: str = "100000", rounds: str = "5") -> None:
     """Measure a generated log and the sample."""
-    tree = Path(other).resolve() if other else None
+    trees = {"this": logs.HERE, **({"other": Path(other).resolve()} if other else {})}
     with tempfile.TemporaryDirectory() as folder:
-        write(Log(int(lines)), "traditional", Path(folder), split=False, truth=False)
-        (path,) = Path(folder).iterdir()
-        compare("generated", path, YEAR, tree, int(rounds))
-    compare("sample", SAMPLE, 2025, tree, int(rounds))
+        generated = logs.log(Path(folder), int(lines)).path
+        compare("generated", generated, logs.YEAR, trees, int(rounds))
+    compare("sample", SAMPLE, "2025", trees, int(rounds))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,140 @@
+"""journal-postfix beside its peers on one machine in one go; the figures of docs/performance.rst.
+
+Usage: PYTHONPATH=. python benchmarks/bench.py [--help]
+
+script/bench installs the peers and then runs this; without them it measures those that are there.
+The report goes to standard output, or with --write into docs/performance.rst.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import ours
+import report
+import surroundings
+from comparisons import COMPARISONS, LINES, OTHER, Bench
+from logs import HERE
+from server import Server, running
+from turns import interleave, say
+
+DOCUMENT = HERE / "docs" / "performance.rst"
+QUICK = {"lines": 3000, "rounds": 1}
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="script/bench", description="Measure journal-postfix beside its peers."
+    )
+    parser.add_argument("--lines", type=int, default=LINES, metavar="N", help="lines of the log")
+    parser.add_argument("--rounds", type=int, default=3, metavar="R", help="turns of each")
+    parser.add_argument(
+        "--only", type=_names, default=tuple(COMPARISONS), metavar="NAME,...",
+        help=f"of {', '.join(COMPARISONS)}",
+    )  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="few lines, one turn: does it run?")
+    parser.add_argument(
+        "--other", type=Path, metavar="DIR", help="compare with this checkout, not with the peers"
+    )
+    parser.add_argument("--write", action="store_true", help=f"into {DOCUMENT.relative_to(HERE)}")
+    parser.add_argument("--folder", type=Path, default=_cache(), help="for logs and the database")
+    parser.add_argument("--logsums", type=Path, metavar="PATH", help="postfix-logsums")
+    parser.add_argument("--collate", type=Path, metavar="PATH", help="Postfix's collate.pl")
+    arguments = parser.parse_args(argv)
+    if arguments.quick:
+        vars(arguments).update(QUICK)
+    return arguments
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if not set(names) <= set(COMPARISONS):
+        raise argparse.ArgumentTypeError(f"one of {', '.join(COMPARISONS)}")
+    return names
+
+
+def _cache() -> Path:
+    """Root's is not in /root, which the database's user may not enter."""
+    if os.geteuid() == 0:
+        return Path("/var/cache/journal-postfix-bench")
+    return (
+        Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "journal-postfix-bench"
+    )
+
+
+def measured(bench: Bench, names: Sequence[str], rounds: int) -> list[str]:
+    """Let them take turns; gives a section for each comparison."""
+    sections = []
+    for name in names:
+        say(f"== {name}")
+        comparison = COMPARISONS[name](bench)
+        sections.append(report.compared(comparison, interleave(comparison, rounds)))
+    return sections
+
+
+def preface(bench: Bench, command: str, rounds: int) -> str:
+    """Where and of what the figures are."""
+    (tree, *_) = bench.trees.values()
+    told = [
+        ("Command", f"``{command}``"),
+        ("Date", f"{surroundings.date()}, commit {surroundings.commit(tree.folder) or 'unknown'}"),
+        ("Machine", surroundings.machine()),
+        ("Versions", surroundings.versions(bench.server.version(), bench.logsums)),
+        ("Server", bench.server.settings()),
+        ("Log", _log(bench, tree)),
+        ("Turns", f"{rounds} of each; medians"),
+    ]
+    return "\n".join(f":{name}: {text}" for name, text in told)
+
+
+def _log(bench: Bench, tree: ours.Tree) -> str:
+    log, short = bench.log(), bench.short_log()
+    rows = ours.tables(bench.server, tree, short)
+    share = log.lines / short.lines
+    made = ", ".join(f"{count * share / 1000:,.0f} thousand {name}" for name, count in rows.items())
+    return (
+        f"{log.lines:,} lines, {log.size / 1e6:.0f} MB; by daemon: {report.daemons(log.daemons)};"
+        f" {short.lines / rows['delivery_from']:.1f} lines per mail; about {made}"
+    )
+
+
+def _trees(arguments: argparse.Namespace, server: Server) -> dict[str, ours.Tree]:
+    folders = {"": HERE, **({OTHER: arguments.other} if arguments.other else {})}
+    return {
+        added: ours.tree(folder, number, server, arguments.folder)
+        for number, (added, folder) in enumerate(folders.items())
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, and tell or write."""
+    arguments = _arguments(argv)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    with running(arguments.folder) as server:
+        trees = _trees(arguments, server)
+        bench = Bench(
+            arguments.folder, server, trees, arguments.lines, arguments.logsums, arguments.collate
+        )
+        command = shlex.join(["script/bench", *_said(argv)])
+        sections = [preface(bench, command, arguments.rounds)]
+        sections += measured(bench, arguments.only, arguments.rounds)
+    text = "\n\n".join(sections)
+    if arguments.write:
+        report.write(DOCUMENT, text)
+    else:
+        print(text)
+
+
+def _said(argv: Sequence[str] | None) -> list[str]:
+    """The options that decide what is measured, as somebody would repeat them."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    return [word for word in words if word != "--write"]
+
+
+if __name__ == "__main__":
+    main()

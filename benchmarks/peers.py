@@ -1,0 +1,118 @@
+"""The peers' turns: other programs that read Postfix's log, or write a log into PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from logs import Log
+from psycopg2.extensions import parse_dsn
+from server import Server, rows
+from turns import LIMIT, MEGABYTE, Took, run
+
+RSYSLOG_TABLES = Path("/usr/share/dbconfig-common/data/rsyslog-pgsql/install/pgsql")
+# ompgsql writes a batch of its queue as one transaction.
+RSYSLOG = """\
+global(workDirectory="{folder}")
+module(load="imfile")
+module(load="ompgsql")
+input(type="imfile" file="{log}" tag="mail:" freshStartTail="off" ruleset="store")
+ruleset(name="store") {{
+  action(type="ompgsql" server="{host}" port="{port}" user="{user}" db="{dbname}" pass=""
+         queue.type="LinkedList" queue.size="100000" queue.dequeuebatchsize="1000")
+}}
+"""
+POLL = 0.05  # seconds
+
+
+SUMMARY = r"[1-9]\d* +received"
+GROUPS = r"status=sent \("
+
+
+def check(words: Sequence[str | Path], log: Log, pattern: str) -> None:
+    """Raise RuntimeError where a program's output has no such text: it understood nothing."""
+    if not re.search(pattern, run([*words, log.path], keep=True).output):
+        raise RuntimeError(f"{words[0]} understands nothing of {log.path}")
+
+
+def reader(words: Sequence[str | Path], log: Log) -> Took:
+    """Run a program that reads a log and prints something, which goes to nowhere."""
+    ran = run([*words, log.path], cycles=True)
+    return Took(ran.seconds, log.lines, ran.cpu, None, ran.memory, ran.cycles)
+
+
+def journalctl(journal: Log) -> Took:
+    """Print a journal as JSON."""
+    ran = run(["journalctl", "-q", "-o", "json", f"--directory={journal.path}"])
+    return Took(ran.seconds, journal.lines, ran.cpu, None, ran.memory)
+
+
+def rsyslog(server: Server, log: Log) -> Took:
+    """Write the raw lines of a log into rsyslog's own table; measured until all are there."""
+    dsn = server.fresh("bench_rsyslog")
+    words = ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", dsn, "-f", RSYSLOG_TABLES]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    folder = Path(tempfile.mkdtemp(prefix="rsyslog-"))
+    try:
+        conf = folder / "rsyslog.conf"
+        conf.write_text(RSYSLOG.format(folder=folder, log=log.path, **parse_dsn(dsn)), "utf-8")
+        return _until_stored(server, dsn, folder, log)
+    finally:
+        shutil.rmtree(folder)
+        server.drop("bench_rsyslog")
+
+
+def _until_stored(server: Server, dsn: str, folder: Path, log: Log) -> Took:
+    words = ["rsyslogd", "-n", "-f", folder / "rsyslog.conf", "-i", folder / "pid"]
+    before, begin = server.cpu(), time.perf_counter()
+    with (folder / "words").open("w") as out:
+        process = subprocess.Popen(words, stdout=out, stderr=out)
+    try:
+        while _stored(dsn) < log.lines:
+            if time.perf_counter() - begin > LIMIT or process.poll() is not None:
+                raise RuntimeError(f"rsyslogd: {(folder / 'words').read_text('utf-8')}")
+            time.sleep(POLL)
+        seconds = time.perf_counter() - begin
+    finally:
+        process.terminate()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Took(seconds, log.lines, cpu, server.cpu() - before, usage.ru_maxrss / MEGABYTE)
+
+
+def _stored(dsn: str) -> int:
+    """The lines that are in the table; by its key, which is quick to ask for."""
+    return int(rows(dsn, "SELECT coalesce(max(id), 0) FROM systemevents")[0][0])
+
+
+# --- who is at hand -------------------------------------------------------------------------
+
+
+def program(name: str) -> str:
+    """Why a program cannot take part; '' if it can."""
+    return "" if shutil.which(name) else f"{name} is not installed"
+
+
+def file(path: Path | None, name: str) -> str:
+    """Why something that is a file cannot take part."""
+    return "" if path is not None and path.exists() else f"{name} is not at hand"
+
+
+def rsyslogd() -> str:
+    """Why rsyslogd cannot take part."""
+    return program("rsyslogd") or program("psql") or file(RSYSLOG_TABLES, "rsyslog-pgsql")
+
+
+def systemd_reader() -> str:
+    """Why this Python cannot read journals."""
+    code = [sys.executable, "-c", "import systemd.journal"]
+    found = subprocess.run(code, capture_output=True, check=False).returncode == 0
+    return "" if found else "systemd-python is not installed"
