@@ -24,10 +24,12 @@ from server import Server, running
 from turns import interleave, say
 
 DOCUMENT = HERE / "docs" / "performance.rst"
+PEERS = HERE / ".venv" / "peers"
 QUICK = {"lines": 3000, "rounds": 1}
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="script/bench", description="Measure journal-postfix beside its peers."
     )
@@ -43,12 +45,15 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--write", action="store_true", help=f"into {DOCUMENT.relative_to(HERE)}")
     parser.add_argument("--folder", type=Path, default=_cache(), help="for logs and the database")
-    parser.add_argument("--logsums", type=Path, metavar="PATH", help="postfix-logsums")
+    parser.add_argument(
+        "--peers", type=Path, default=PEERS, metavar="DIR", help="of peers that are not installed"
+    )
     parser.add_argument("--collate", type=Path, metavar="PATH", help="Postfix's collate.pl")
-    arguments = parser.parse_args(argv)
-    if arguments.quick:
-        vars(arguments).update(QUICK)
-    return arguments
+    given = parser.parse_args(argv)
+    given.command = shlex.join(["script/bench", *(word for word in argv if word != "--write")])
+    if given.quick:
+        vars(given).update(QUICK)
+    return given
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -84,22 +89,25 @@ def preface(bench: Bench, command: str, rounds: int) -> str:
         ("Command", f"``{command}``"),
         ("Date", f"{surroundings.date()}, commit {surroundings.commit(tree.folder) or 'unknown'}"),
         ("Machine", surroundings.machine()),
-        ("Versions", surroundings.versions(bench.server.version(), bench.logsums)),
+        (
+            "Versions",
+            surroundings.versions(bench.server.version(), bench.versions()),
+        ),
         ("Server", bench.server.settings()),
         ("Log", _log(bench, tree)),
         ("Turns", f"{rounds} of each; medians"),
     ]
-    return "\n".join(f":{name}: {text}" for name, text in told)
+    return "\n".join(report.wrapped(f":{name}: {text}", "    ") for name, text in told)
 
 
 def _log(bench: Bench, tree: ours.Tree) -> str:
     log, short = bench.log(), bench.short_log()
     rows = ours.tables(bench.server, tree, short)
     share = log.lines / short.lines
-    made = ", ".join(f"{count * share / 1000:,.0f} thousand {name}" for name, count in rows.items())
+    made = ", ".join(f"{name} {count * share:,.0f}" for name, count in rows.items())
     return (
         f"{log.lines:,} lines, {log.size / 1e6:.0f} MB; by daemon: {report.daemons(log.daemons)};"
-        f" {short.lines / rows['delivery_from']:.1f} lines per mail; about {made}"
+        f" {short.lines / rows['delivery_from']:.1f} lines per mail; rows (about): {made}"
     )
 
 
@@ -111,30 +119,32 @@ def _trees(arguments: argparse.Namespace, server: Server) -> dict[str, ours.Tree
     }
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure, and tell or write."""
-    arguments = _arguments(argv)
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    with running(arguments.folder) as server:
-        trees = _trees(arguments, server)
-        bench = Bench(
-            arguments.folder, server, trees, arguments.lines, arguments.logsums, arguments.collate
-        )
-        command = shlex.join(["script/bench", *_said(argv)])
-        sections = [preface(bench, command, arguments.rounds)]
-        sections += measured(bench, arguments.only, arguments.rounds)
-    text = "\n\n".join(sections)
-    if arguments.write:
+def measure(arguments: argparse.Namespace, server: Server) -> str:
+    """Measure what the arguments ask for; gives the report."""
+    bench = Bench(
+        folder=arguments.folder,
+        server=server,
+        trees=_trees(arguments, server),
+        lines=arguments.lines,
+        peers=arguments.peers.absolute(),
+        collate=arguments.collate or arguments.peers.absolute() / "collate.pl",
+    )
+    sections = [preface(bench, arguments.command, arguments.rounds)]
+    sections += measured(bench, arguments.only, arguments.rounds)
+    return "\n\n".join(sections)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Measure on a server of our own, and tell or write."""
+    given = arguments(argv)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    with running(given.folder) as server:
+        text = measure(given, server)
+    if given.write:
         report.write(DOCUMENT, text)
     else:
         print(text)
 
 
-def _said(argv: Sequence[str] | None) -> list[str]:
-    """The options that decide what is measured, as somebody would repeat them."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    return [word for word in words if word != "--write"]
-
-
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -30,15 +30,28 @@ OTHER = ", other"
 class Bench:
     """What every comparison needs: the server, the checkouts by what is added to their names.
 
-    `folder` keeps the logs, `logsums` and `collate` are the files of two peers.
+    `folder` keeps the logs, `peers` what is not installed: logsums/, rsyslog/ and collate.pl.
     """
 
     folder: Path
     server: Server
     trees: dict[str, Tree]
     lines: int
-    logsums: Path | None
-    collate: Path | None
+    peers: Path
+    collate: Path
+
+    @property
+    def logsums(self) -> Path:
+        """The program postfix-logsums."""
+        return self.peers / "logsums" / "bin" / "postfix-logsums"
+
+    def versions(self) -> dict[str, tuple[str, str]]:
+        """What prints the versions of peers that are not installed."""
+        rsyslogd = self.peers / "rsyslog" / peers.RSYSLOGD
+        return {
+            "postfix-logsums": (str(self.logsums), "--version"),
+            "rsyslog": (str(rsyslogd), "-v"),
+        }
 
     def log(self, form: str = "traditional", *, split: bool = False) -> Log:
         """The log."""
@@ -108,7 +121,8 @@ The same lines in four files, one for each host."""
 
 
 def _backfill(bench: Bench) -> Comparison:
-    log = bench.log()
+    log, root = bench.log(), bench.peers / "rsyslog"
+    rsyslog = partial(peers.rsyslog, bench.server, root, bench.short_log())
     own = [
         Ours("backfill", lambda tree: ours.backfill(bench.server, tree, log), "pflogsumm",
              Budget(0.7, 0.5)),
@@ -116,10 +130,10 @@ def _backfill(bench: Bench) -> Comparison:
     others = [
         _reader(bench, "pflogsumm", ["pflogsumm"], peers.SUMMARY, "traditional",
                 peers.program("pflogsumm")),
-        _reader(bench, "postfix-logsums", [bench.logsums or ""], peers.SUMMARY, "iso",
+        _reader(bench, "postfix-logsums", [bench.logsums], peers.SUMMARY, "iso",
                 peers.file(bench.logsums, "postfix-logsums")),
-        Contender("rsyslog, ompgsql", partial(peers.rsyslog, bench.server, bench.short_log()), "pflogsumm",
-                  missing=peers.rsyslogd()),
+        Contender("rsyslog, ompgsql", rsyslog, "pflogsumm",
+                  missing=peers.rsyslogd(root)),
     ]  # fmt: skip
     return _comparison(bench, "Backfill", BACKFILL, own, others)
 
@@ -139,9 +153,14 @@ def _parse(bench: Bench) -> Comparison:
     log = bench.log()
     own = [
         Ours("parse, extract", lambda tree: ours.to_nowhere(tree, log, "parse"), "collate.pl"),
+        Ours(
+            "the same, ISO stamps",
+            lambda tree: ours.to_nowhere(tree, bench.log("iso"), "parse"),
+            "collate.pl",
+        ),
         Ours("parse, as JSON", lambda tree: ours.parse_command(tree, log), "collate.pl"),
     ]
-    words = ["perl", "-X", bench.collate or ""]
+    words = ["perl", "-X", bench.collate]
     missing = peers.program("perl") or peers.file(bench.collate, "collate.pl")
     others = [_reader(bench, "collate.pl", words, peers.GROUPS, "traditional", missing)]
     return _comparison(bench, "Parsing", PARSE, own, others)

@@ -14,10 +14,13 @@ from pathlib import Path
 
 from logs import Log
 from psycopg2.extensions import parse_dsn
-from server import Server, rows
+from server import Server, rows, run_script
 from turns import LIMIT, MEGABYTE, Took, run
 
-RSYSLOG_TABLES = Path("/usr/share/dbconfig-common/data/rsyslog-pgsql/install/pgsql")
+# Of the packages rsyslog and rsyslog-pgsql, below the folder they are unpacked in.
+RSYSLOGD = "usr/sbin/rsyslogd"
+RSYSLOG_MODULES = "usr/lib/*/rsyslog"
+RSYSLOG_TABLES = "usr/share/dbconfig-common/data/rsyslog-pgsql/install/pgsql"
 # ompgsql writes a batch of its queue as one transaction.
 RSYSLOG = """\
 global(workDirectory="{folder}")
@@ -54,30 +57,33 @@ def journalctl(journal: Log) -> Took:
     return Took(ran.seconds, journal.lines, ran.cpu, None, ran.memory)
 
 
-def rsyslog(server: Server, log: Log) -> Took:
+def rsyslog(server: Server, root: Path, log: Log) -> Took:
     """Write the raw lines of a log into rsyslog's own table; measured until all are there."""
     dsn = server.fresh("bench_rsyslog")
-    words = ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", dsn, "-f", RSYSLOG_TABLES]
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    run_script(dsn, (root / RSYSLOG_TABLES).read_text("utf-8"))
     folder = Path(tempfile.mkdtemp(prefix="rsyslog-"))
     try:
         conf = folder / "rsyslog.conf"
         conf.write_text(RSYSLOG.format(folder=folder, log=log.path, **parse_dsn(dsn)), "utf-8")
-        return _until_stored(server, dsn, folder, log)
+        return _until_stored(server, dsn, _rsyslogd(root, folder), log)
     finally:
         shutil.rmtree(folder)
         server.drop("bench_rsyslog")
 
 
-def _until_stored(server: Server, dsn: str, folder: Path, log: Log) -> Took:
-    words = ["rsyslogd", "-n", "-f", folder / "rsyslog.conf", "-i", folder / "pid"]
+def _rsyslogd(root: Path, folder: Path) -> list[str | Path]:
+    (modules,) = root.glob(RSYSLOG_MODULES)
+    where = ["-f", folder / "rsyslog.conf", "-i", folder / "pid", "-M", modules]
+    return [root / RSYSLOGD, "-n", *where]
+
+
+def _until_stored(server: Server, dsn: str, words: Sequence[str | Path], log: Log) -> Took:
     before, begin = server.cpu(), time.perf_counter()
-    with (folder / "words").open("w") as out:
-        process = subprocess.Popen(words, stdout=out, stderr=out)
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while _stored(dsn) < log.lines:
             if time.perf_counter() - begin > LIMIT or process.poll() is not None:
-                raise RuntimeError(f"rsyslogd: {(folder / 'words').read_text('utf-8')}")
+                raise RuntimeError(f"rsyslogd stored {_stored(dsn)} of {log.lines} lines")
             time.sleep(POLL)
         seconds = time.perf_counter() - begin
     finally:
@@ -101,14 +107,14 @@ def program(name: str) -> str:
     return "" if shutil.which(name) else f"{name} is not installed"
 
 
-def file(path: Path | None, name: str) -> str:
+def file(path: Path, name: str) -> str:
     """Why something that is a file cannot take part."""
-    return "" if path is not None and path.exists() else f"{name} is not at hand"
+    return "" if path.exists() else f"{name} is not at hand"
 
 
-def rsyslogd() -> str:
+def rsyslogd(root: Path) -> str:
     """Why rsyslogd cannot take part."""
-    return program("rsyslogd") or program("psql") or file(RSYSLOG_TABLES, "rsyslog-pgsql")
+    return file(root / RSYSLOGD, "rsyslog") or file(root / RSYSLOG_TABLES, "rsyslog-pgsql")
 
 
 def systemd_reader() -> str:

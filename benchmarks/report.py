@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -101,7 +102,14 @@ def _shares(name: str, turns: Turns) -> str:
     shares = [
         f"{what} {seconds / sums.total():.0%}" for what, seconds in sums.most_common(SHOWN_DETAILS)
     ]
-    return f"Of the time of {name}: {', '.join(shares)}."
+    return wrapped(f"Where the time of '{name}' goes: {', '.join(shares)}.")
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """A paragraph in lines of common length."""
+    return textwrap.fill(
+        text, 98, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def daemons(found: Counter[str]) -> str:

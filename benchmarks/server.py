@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Server:
-    """The server, as journal-postfix starts it for those who name none."""
+    """A server on this machine, and the databases made in it."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._dsn = embedded.embedded_dsn(data_dir, create=True)
-        self._connection = psycopg2.connect(self._dsn)
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._made: set[str] = set()
+        self._connection = psycopg2.connect(dsn)
         self._connection.autocommit = True
         (backend,) = self.ask("SELECT pg_backend_pid()")[0]
         self._postmaster = int(_stat(backend)[1])
@@ -49,6 +50,7 @@ class Server:
     def fresh(self, database: str, template: str = "template0") -> str:
         """Make a database anew, like the template, with nothing left to write from before."""
         self.drop(database)
+        self._made.add(database)
         self.ask(f"CREATE DATABASE {database} TEMPLATE {template}")
         self.ask("CHECKPOINT")
         return self.dsn(database)
@@ -72,7 +74,9 @@ class Server:
         return (sum(_times(self._postmaster)) + children) / TICK
 
     def close(self) -> None:
-        """Close our connection."""
+        """Drop what was made, and close the connection."""
+        for database in self._made:
+            self.drop(database)
         self._connection.close()
 
 
@@ -85,6 +89,15 @@ def rows(dsn: str, statement: str) -> list[tuple[Any, ...]]:
             return cursor.fetchall()
     finally:
         connection.close()
+
+
+def run_script(dsn: str, statements: str) -> None:
+    """Run a script of SQL in a database of a turn."""
+    connection = psycopg2.connect(dsn)
+    with connection.cursor() as cursor:
+        cursor.execute(statements)
+    connection.commit()
+    connection.close()
 
 
 def _stat(pid: int) -> list[str]:
@@ -107,14 +120,16 @@ def _children(pid: int) -> list[int]:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Server]:
-    """A new server in a folder, gone with its data afterwards."""
+    """A new server in a folder, gone with its data afterwards.
+
+    It is made and set as journal-postfix does for those who name none.
+    """
     data_dir = folder / "server"
     embedded.stop(data_dir)
     shutil.rmtree(data_dir, ignore_errors=True)
-    server = Server(data_dir)
     try:
-        yield server
+        with closing(Server(embedded.embedded_dsn(data_dir, create=True))) as server:
+            yield server
     finally:
-        server.close()
         embedded.stop(data_dir)
         shutil.rmtree(data_dir)

@@ -7,7 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,6 @@ import psycopg2
 PROGRAMS = {
     "pflogsumm": ("pflogsumm", "--version"),
     "Postfix": ("postconf", "-d", "-h", "mail_version"),
-    "rsyslog": ("rsyslogd", "-v"),
     "systemd": ("journalctl", "--version"),
     "Perl": ("perl", "-e", "print $^V"),
 }
@@ -38,16 +37,14 @@ def _processor() -> str:
     return found[1] if found else platform.machine()
 
 
-def versions(postgresql: str, logsums: Path | None) -> str:
+def versions(postgresql: str, others: Mapping[str, Sequence[str]]) -> str:
     """The versions of all parts that are there."""
     found = {
         "Python": platform.python_version(),
         "psycopg2": psycopg2.__version__.split()[0],
         "PostgreSQL": postgresql,
     }
-    asked = dict(PROGRAMS)
-    if logsums is not None:
-        asked["postfix-logsums"] = (str(logsums), "--version")
+    asked = {**PROGRAMS, **others}
     found |= {name: version for name, words in asked.items() if (version := _asked(words))}
     return ", ".join(f"{name} {version}" for name, version in found.items())
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ HERE = Path(__file__).parent.parent
 BENCHMARKS = HERE / "benchmarks"
 
 Load = Callable[[str], Any]
+Report = Callable[..., list[list[str]]]
 
 
 @pytest.fixture(scope="module", name="folder")
@@ -38,14 +39,18 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
             del sys.modules[name]
 
 
-def bench(folder: Path, *options: str) -> list[list[str]]:
-    """Run the benchmark; gives the report's lines, cut into words."""
-    words = [sys.executable, BENCHMARKS / "bench.py", "--quick", "--folder", folder, *options]
-    done = subprocess.run(
-        [str(word) for word in words], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return [line.split() for line in done.stdout.splitlines()]
+@pytest.fixture
+def report(load: Load, server_dsn: str, folder: Path) -> Iterator[Report]:
+    """A function that runs the benchmark and gives its report's lines, cut into words."""
+    bench = load("bench")
+
+    def run(*options: str) -> list[list[str]]:
+        where = ["--folder", str(folder), "--peers", str(folder / "none")]
+        text = bench.measure(bench.arguments(["--quick", *where, *options]), server)
+        return [line.split() for line in text.splitlines()]
+
+    with closing(load("server").Server(server_dsn)) as server:
+        yield run
 
 
 def figures(report: list[list[str]], name: str) -> list[float]:
@@ -55,24 +60,30 @@ def figures(report: list[list[str]], name: str) -> list[float]:
     return [float(word.replace(",", "")) for word in row[:2]]
 
 
-def test_every_comparison_runs(folder: Path) -> None:
+def test_every_comparison_runs(report: Report) -> None:
     """Each of ours takes its turn, is checked to have read everything, and has its figures."""
-    report = bench(folder, "--only", "backfill,calls,parse,journal,jobs")
+    told = report("--only", "backfill,calls,parse,journal,jobs")
     names = ["backfill", "in database calls", "bare COPY", "parse, extract", "--jobs 2"]
     if Path(JOURNAL_REMOTE).exists():
         names += ["run --once", "reading alone", "journalctl -o json"]
     for name in names:
-        lines, seconds = figures(report, name)
+        lines, seconds = figures(told, name)
         assert lines >= 3000
         assert seconds >= 0
-    assert [":Turns:", "1"] in [line[:2] for line in report]
+    assert [":Turns:", "1"] in [line[:2] for line in told]
 
 
-def test_another_checkout_instead_of_the_peers(folder: Path) -> None:
-    """With another checkout both trees take their turns, and no peer does."""
-    report = bench(folder, "--only", "parse", "--other", str(HERE))
-    assert figures(report, "parse, extract")[0] == figures(report, "parse, extract, other")[0]
-    assert not [line for line in report if line[:1] == ["collate.pl"]]
+def test_another_checkout_instead_of_the_peers(load: Load, folder: Path) -> None:
+    """With another checkout each of ours is measured against that one, and no peer takes part."""
+    comparisons = load("comparisons")
+    trees = {
+        added: load("ours").Tree(HERE, "template", folder / "config.yml")
+        for added in ("", comparisons.OTHER)
+    }
+    bench = comparisons.Bench(folder, None, trees, 100, folder, folder)
+    found = {one.name: one.against for one in comparisons.COMPARISONS["parse"](bench).contenders}
+    assert found["parse, extract"] == found["parse, extract, other"] == "parse, extract, other"
+    assert "collate.pl" not in found
 
 
 def test_a_peer_that_understands_nothing_is_found_out(load: Load, folder: Path) -> None:
@@ -82,6 +93,16 @@ def test_a_peer_that_understands_nothing_is_found_out(load: Load, folder: Path) 
     peers.check(["cat"], log, peers.GROUPS)
     with pytest.raises(RuntimeError, match="understands nothing"):
         peers.check(["true"], log, peers.GROUPS)
+
+
+def test_the_server_is_new_and_goes(load: Load, folder: Path) -> None:
+    """The benchmark's server makes fresh databases, tells its CPU time, and leaves nothing."""
+    server = load("server")
+    with server.running(folder) as one:
+        assert server.rows(one.fresh("bench"), "SELECT current_database()") == [("bench",)]
+        assert one.cpu() > 0
+        assert "fsync on" in one.settings()
+    assert not (folder / "server").exists()
 
 
 def test_a_program_that_fails_stops_the_benchmark(load: Load) -> None:
