@@ -78,8 +78,11 @@ def _comparison(
     """Ours beside the peers; with another checkout at hand beside that one only."""
     if len(bench.trees) == 1:
         (tree,) = bench.trees.values()
-        mine = [one._replace(turn=partial(one.turn, tree)) for one in own]
-        return Comparison(title, text, [*(Contender(*one) for one in mine), *others])
+        mine = [
+            Contender(one.name, partial(one.turn, tree), one.against, one.budget, one.missing)
+            for one in own
+        ]
+        return Comparison(title, text, [*mine, *others])
     contenders = [
         Contender(one.name + added, partial(one.turn, tree), one.name + OTHER, None, one.missing)
         for one in own
@@ -105,12 +108,14 @@ def _reader(
 
 BACKFILL = """\
 The file into indexed tables, against programs that read it and print a summary, and against
-rsyslogd that stores its raw lines (imfile, ompgsql with 1,000 lines per transaction, one index).
+rsyslogd that stores raw lines, 100,000 at most (imfile, ompgsql, 1,000 in a transaction, one index).
 postfix-logsums counts nothing where stamps have no year: it gets the same lines with ISO stamps.
 Memory has a budget too: below 150 MB."""
 CALLS = """\
 Time inside of database calls during a backfill, against COPY of the rows that resulted, as text
 made before, into tables with the same indexes, in as many transactions."""
+PROFILE = """\
+Where the CPU time of a backfill goes, by function: each with what it calls that is not ours."""
 PARSE = """\
 The file read, parsed and extracted to nowhere in one process, and by the command ``parse``, against
 Postfix's own collate.pl, which groups lines by queue id and session without taking them apart."""
@@ -147,6 +152,12 @@ def _calls(bench: Bench) -> Comparison:
     (tree, *_) = bench.trees.values()
     others = [Contender("bare COPY", partial(ours.bare_copy, server, tree, log, filled))]
     return _comparison(bench, "Database calls", CALLS, own, others)
+
+
+def _profile(bench: Bench) -> Comparison:
+    log = bench.log()
+    own = [Ours("backfill, sampled", lambda tree: ours.sampled(bench.server, tree, log))]
+    return _comparison(bench, "Profile", PROFILE, own, [])
 
 
 def _parse(bench: Bench) -> Comparison:
@@ -196,6 +207,7 @@ def _jobs(bench: Bench) -> Comparison:
 COMPARISONS: dict[str, Callable[[Bench], Comparison]] = {
     "backfill": _backfill,
     "calls": _calls,
+    "profile": _profile,
     "parse": _parse,
     "journal": _journal,
     "jobs": _jobs,

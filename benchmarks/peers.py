@@ -41,8 +41,11 @@ GROUPS = r"status=sent \("
 
 def check(words: Sequence[str | Path], log: Log, pattern: str) -> None:
     """Raise RuntimeError where a program's output has no such text: it understood nothing."""
-    if not re.search(pattern, run([*words, log.path], keep=True).output):
-        raise RuntimeError(f"{words[0]} understands nothing of {log.path}")
+    command = [*words, log.path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        if not any(re.search(pattern, line) for line in process.stdout):
+            raise RuntimeError(f"{words[0]} understands nothing of {log.path}")
 
 
 def reader(words: Sequence[str | Path], log: Log) -> Took:
@@ -109,7 +112,7 @@ def program(name: str) -> str:
 
 def file(path: Path, name: str) -> str:
     """Why something that is a file cannot take part."""
-    return "" if path.exists() else f"{name} is not at hand"
+    return "" if path.exists() else f"{name} is missing"
 
 
 def rsyslogd(root: Path) -> str:

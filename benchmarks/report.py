@@ -11,7 +11,7 @@ from turns import Comparison, Contender, Results, Took, median, per_line
 
 BEGIN = ".. figures: written by script/bench --write"
 END = ".. end of figures"
-SHOWN_DETAILS = 8
+SHOWN_DETAILS = 16
 
 Turns = Sequence[Took]
 
@@ -63,29 +63,47 @@ def _ratio(one: Contender, results: Results) -> float | None:
     return per_line(results[one.name]) / per_line(results[one.against])
 
 
+def _cpu_ratio(one: Contender, results: Results) -> float | None:
+    if one.against not in results:
+        return None
+    mine, theirs = (median(list(map(_cpu, results[name]))) for name in (one.name, one.against))
+    return mine / theirs if mine and theirs else None
+
+
+def _cpu(took: Took) -> float:
+    """CPU seconds of a line, the server's among them."""
+    return ((took.cpu or 0) + (took.server or 0)) / took.lines
+
+
 def _budget(one: Contender, ratio: float | None) -> str:
     if one.budget is None or ratio is None:
         return ""
     most, aim = one.budget
     verdict = "reached" if ratio <= aim else "kept" if ratio <= most else "missed"
-    return f"{most:.2f}, aim {aim:.2f}: {verdict}"
+    return f"{aim:.2f}/{most:.2f} {verdict}"
 
 
 def _row(one: Contender, results: Results) -> list[str]:
     ratio = _ratio(one, results)
     figures = [show(results[one.name]) for show in COLUMNS.values()]
-    return [one.name, *figures, _number(ratio, ".2f"), _budget(one, ratio)]
+    ratios = [_number(value, ".2f") for value in (ratio, _cpu_ratio(one, results))]
+    return [one.name, *figures, *ratios, _budget(one, ratio)]
 
 
 def compared(comparison: Comparison, results: Results) -> str:
     """A comparison as a section."""
     present = [one for one in comparison.contenders if one.name in results]
+    heading = ["", *COLUMNS, "ratio", "of CPU", "aim/most"]
     parts = [
         f"{comparison.title}\n{'~' * len(comparison.title)}",
         comparison.text,
-        table(["", *COLUMNS, "ratio", "budget"], [_row(one, results) for one in present]),
+        table(heading, [_row(one, results) for one in present]),
         *_details(results),
-        *(f"{one.name}: left out, {one.missing}." for one in comparison.contenders if one.missing),
+        *(
+            f"{one.name} took no part: {one.missing}."
+            for one in comparison.contenders
+            if one.missing
+        ),
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -62,8 +62,15 @@ def figures(report: list[list[str]], name: str) -> list[float]:
 
 def test_every_comparison_runs(report: Report) -> None:
     """Each of ours takes its turn, is checked to have read everything, and has its figures."""
-    told = report("--only", "backfill,calls,parse,journal,jobs")
-    names = ["backfill", "in database calls", "bare COPY", "parse, extract", "--jobs 2"]
+    told = report("--only", "backfill,calls,profile,parse,journal,jobs")
+    names = [
+        "backfill",
+        "in database calls",
+        "bare COPY",
+        "backfill, sampled",
+        "parse, extract",
+        "--jobs 2",
+    ]
     if Path(JOURNAL_REMOTE).exists():
         names += ["run --once", "reading alone", "journalctl -o json"]
     for name in names:
