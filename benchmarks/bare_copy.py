@@ -1,9 +1,10 @@
 """The rows of one database into a fresh one by COPY and nothing else, batch by batch.
 
-Usage: python benchmarks/bare_copy.py FROM_DSN INTO_DSN BATCHES
+Usage: python benchmarks/bare_copy.py FROM_DSN INTO_DSN LINES
 
 INTO has the same tables; the same partitions are made first. Rows are taken in the order of their
-ids, cut into BATCHES, and kept as COPY text before the clock starts; each batch is a transaction.
+ids, cut into as many batches as a backfill makes of so many LINES, and kept as COPY text before the
+clock starts; each batch is a transaction.
 Prints a JSON object: seconds inside of the calls, rows.
 """
 
@@ -17,6 +18,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
+
+from journal_postfix.config import Config
 
 # Every table that people see, with its columns, less those that the database computes.
 TABLES = """
@@ -83,9 +86,10 @@ def write(dsn: str, partitions: list[str], batches: list[Batch]) -> float:
     return seconds
 
 
-def main(source: str, target: str, count: str) -> None:
+def main(source: str, target: str, lines: str) -> None:
     """Copy, and tell."""
-    partitions, batches, rows = read(source, int(count))
+    count = -(-int(lines) // Config().max_messages_per_commit)
+    partitions, batches, rows = read(source, count)
     print(json.dumps({"seconds": write(target, partitions, batches), "rows": rows}))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -128,20 +127,10 @@ def bare_copy(server: Server, one: Tree, log: Log, filled: str) -> Took:
     """Copy the rows of a filled database into a fresh one, in as many batches."""
     dsn = server.fresh("bench_copy", one.template)
     before = server.cpu()
-    ran, told = driver(one, "bare_copy.py", server.dsn(filled), dsn, str(batches(one, log.lines)))
+    ran, told = driver(one, "bare_copy.py", server.dsn(filled), dsn, str(log.lines))
     took = Took(told["seconds"], log.lines, None, server.cpu() - before, ran.memory)
     server.drop("bench_copy")
     return took
-
-
-def batches(one: Tree, lines: int) -> int:
-    """How many batches a backfill makes of so many lines."""
-    code = "from journal_postfix.config import Config; print(Config().max_messages_per_commit)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=one.environment(), cwd=one.folder, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    return -(-lines // int(done.stdout))
 
 
 def to_nowhere(one: Tree, log: Log, what: str) -> Took:

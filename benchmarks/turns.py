@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from threading import Timer
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 LIMIT = 1800  # seconds, for one turn
 MEGABYTE = 1024  # ru_maxrss counts in kB
@@ -97,21 +97,27 @@ def run(
     Raises RuntimeError with the program's last words where it fails, or is not done in time.
     """
     words = [str(word) for word in command]
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
-        counter = _counter(words) if cycles else None
-        begin = time.perf_counter()
-        process = subprocess.Popen(
-            counter.words if counter else words, env=env, cwd=cwd, stdin=subprocess.DEVNULL,
-            stdout=out if keep else subprocess.DEVNULL, stderr=errors,
-        )  # fmt: skip
-        usage = _wait(process)
-        seconds = time.perf_counter() - begin
+    counts = cycles and can_count_cycles()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with _open(folder, "output", keep=keep) as out, _open(folder, "errors") as errors:
+            begin = time.perf_counter()
+            process = subprocess.Popen(
+                _counted(words, folder) if counts else words,
+                env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=errors,
+            )  # fmt: skip
+            usage = _wait(process)
+            seconds = time.perf_counter() - begin
         if process.returncode:
-            raise RuntimeError(f"{' '.join(words)}: exit {process.returncode}: {_end(errors)}")
-        out.seek(0)
-        text = out.read() if keep else ""
+            raise RuntimeError(f"{' '.join(words)}: exit {process.returncode}: {_end(folder)}")
+        text = (folder / "output").read_text("utf-8") if keep else ""
+        counted = cycles_of((folder / "cycles").read_text("utf-8")) if counts else None
     cpu, memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / MEGABYTE
-    return Ran(seconds, cpu, memory, counter.read() if counter else None, text)
+    return Ran(seconds, cpu, memory, counted, text)
+
+
+def _open(folder: Path, name: str, *, keep: bool = True) -> BinaryIO:
+    return (folder / name if keep else Path(os.devnull)).open("wb")
 
 
 def _wait(process: subprocess.Popen[bytes]) -> os.struct_rusage:
@@ -123,44 +129,30 @@ def _wait(process: subprocess.Popen[bytes]) -> os.struct_rusage:
     return usage
 
 
-def _end(errors: tempfile._TemporaryFileWrapper[str]) -> str:
-    errors.seek(0)
-    return " / ".join(errors.read().splitlines()[-5:])
+def _end(folder: Path) -> str:
+    lines = (folder / "errors").read_text("utf-8", errors="replace").splitlines()
+    return " / ".join(lines[-5:])
 
 
-@dataclass
-class _Counter:
-    words: list[str]
-    file: Path
-
-    def read(self) -> float | None:
-        """The cycles counted."""
-        count = self.file.read_text("utf-8").rpartition("\n#")[2].strip().split(";")[0]
-        self.file.unlink()
-        return float(count) if count.isdigit() else None
+def _counted(words: Sequence[str], folder: Path) -> list[str]:
+    return ["perf", "stat", "-x;", "-e", "cycles", "-o", str(folder / "cycles"), "--", *words]
 
 
-def _perf(file: Path, words: Sequence[str]) -> list[str]:
-    return ["perf", "stat", "-x;", "-e", "cycles", "-o", str(file), "--", *words]
+def cycles_of(text: str) -> float | None:
+    """The cycles in what perf stat wrote, of all kinds of processors; None: not counted."""
+    counts = [line.partition(";")[0] for line in text.splitlines() if ";" in line]
+    return sum(map(float, counts)) if counts and all(map(str.isdigit, counts)) else None
 
 
 @cache
 def can_count_cycles() -> bool:
     """Tell whether the machine counts cycles for us: virtual ones often do not."""
-    file = Path(tempfile.mkstemp(prefix="cycles")[1])
-    try:
-        subprocess.run(_perf(file, ["true"]), check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        file.unlink()
-        return False
-    return bool(_Counter([], file).read())
-
-
-def _counter(words: Sequence[str]) -> _Counter | None:
-    if not can_count_cycles():
-        return None
-    file = Path(tempfile.mkstemp(prefix="cycles")[1])
-    return _Counter(_perf(file, words), file)
+    with tempfile.TemporaryDirectory() as name:
+        try:
+            subprocess.run(_counted(["true"], Path(name)), check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            return False
+        return cycles_of((Path(name) / "cycles").read_text("utf-8")) is not None
 
 
 # --- rounds ---------------------------------------------------------------------------------

@@ -118,6 +118,16 @@ def test_a_program_that_fails_stops_the_benchmark(load: Load) -> None:
         load("turns").run(["sh", "-c", "echo on the way >&2; exit 3"])
 
 
+def test_cycles_are_read_where_they_are_counted(load: Load) -> None:
+    """What perf stat writes is summed over kinds of processors; what it cannot count is None."""
+    cycles_of = load("turns").cycles_of
+    head = "# started on Fri Nov 21 10:30:00 2025\n\n"
+    both = f"{head}1200;;cpu_core/cycles/;9;100.00;;\n300;;cpu_atom/cycles/;9;100.00;;\n"
+    assert cycles_of(both) == 1500
+    assert cycles_of(f"{head}<not supported>;;cycles;0;100.00;;\n") is None
+    assert cycles_of(head) is None
+
+
 def test_figures_replace_those_of_the_run_before(load: Load) -> None:
     """Writing twice leaves the text around the figures, and the latter figures only."""
     report = load("report")
