@@ -21,6 +21,7 @@ GENERATOR = HERE / "tests" / "generate.py"
 JOURNAL_REMOTE = Path("/lib/systemd/systemd-journal-remote")
 YEAR = "2024"  # of the first line, as the generator makes it
 SEED = 1
+REUSE = "0.001"  # of the short queue ids come back: still more than Postfix's
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def _made(folder: Path, lines: int, hosts: int, form: str, *options: str) -> Pat
         new = folder / f"{name}.new"
         shutil.rmtree(new, ignore_errors=True)
         sizes = ["--lines", str(lines), "--hosts", str(hosts), "--seed", str(SEED)]
+        sizes += ["--reuse", REUSE]
         where = ["--format", form, "--output", str(new), *options]
         subprocess.run([sys.executable, GENERATOR, *sizes, *where], check=True)
         for old in folder.glob(f"{name}-[0-9]*"):
