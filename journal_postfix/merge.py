@@ -29,6 +29,8 @@ BEGINS = {"client": RECEIVED, "pickup": RECEIVED, "notification": NOTICE, "messa
 #: Ends that no line tells, with the time of the last sign of the mail.
 INFERRED = {"age": "t_f", "vanished": "removed_at"}
 
+_FOR_GOOD = ("qmgr", "postsuper", "canceled", "discarded")  # a requeued mail is named once more
+
 #: Statements that only name a mail: where it is not known it is another host's.
 NAMES_ONLY = frozenset(("proxy_verdict",))
 
@@ -138,12 +140,17 @@ class Mail:
         return ended_at is not None and t > ended_at + LATE
 
     def is_settled(self, t: datetime | None) -> bool:
-        """It was seen from its beginning to its end, before t, and no other row waits for it."""
+        """It was seen from its beginning to its end, before t, and no other row waits for it.
+
+        What of its lines stands elsewhere makes a half that can be joined to it: none begins a mail.
+        """
         row = self.row
-        if self.born != RECEIVED or row["origin"] not in ("smtp", "local") or t is None:
+        if self.born != RECEIVED or t is None or "message_id" not in row:
             return False
         removed_at = row.get("removed_at")
-        return removed_at is not None and removed_at < t and row["removed_by"] not in INFERRED
+        if removed_at is None or removed_at >= t:
+            return False
+        return row["removed_by"] in _FOR_GOOD and row["origin"] in ("smtp", "local")
 
     def is_silent(self, t: datetime) -> bool:
         """It never came into the queue and had no line for GIVEN_UP before t."""
