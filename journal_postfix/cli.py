@@ -27,6 +27,7 @@ from journal_postfix import (
     run,
     schema,
 )
+from journal_postfix.ahead import look_for_garbage_seldom
 from journal_postfix.collect import Debug
 from journal_postfix.config import Config, load
 from journal_postfix.database import PLAIN_SETTINGS, READER_SETTINGS, Error, connect
@@ -287,6 +288,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     verbose = max(arguments.verbose, arguments.command == "run")
     log_to_stderr((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+    look_for_garbage_seldom()
     try:
         config = load(arguments.config, arguments.dsn)
         return COMMANDS[arguments.command][1](arguments, config)
