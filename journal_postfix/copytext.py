@@ -19,7 +19,7 @@ TEXT_LIMIT = 2000  # bytes; DESIGN section 4
 
 NULL = r"\N"
 DELIMITER = "|"  # printable, so that one look at a line shows what has to be escaped
-CHUNK = 1 << 16  # bytes handed over at once
+CHUNK = 1 << 20  # bytes handed over at once
 
 _ESCAPES = str.maketrans(
     {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\b": "\\b", "\f": "\\f", "\v": "\\v",

@@ -97,10 +97,11 @@ def _played() -> Played:
     return world, list(world.run())
 
 
-def test_files_of_each_host(played: Played, dsn: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_files_of_each_host(played: Played, dsn: str, tmp_path: Path, jobs: str) -> None:
     """Three hosts' shuffled syslog files give exactly the true rows, and given again no others."""
     log = _written(tmp_path / "split", *played, "traditional", split=True)
-    load = [*configured(tmp_path, dsn), "backfill", *FILES, *log.files]
+    load = [*configured(tmp_path, dsn), "backfill", "--jobs", jobs, *FILES, *log.files]
     run(*load)
     found = assert_true(dsn, log.rows)
     run(*load)
