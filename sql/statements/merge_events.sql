@@ -1,5 +1,6 @@
 -- Runs of postsuper: a batch may hold a part of one that is stored. It is the same run where host,
--- instance, process and action agree, one of the two has no total yet, and the times fit.
+-- instance, process and action agree, one of the two has no total yet, and the times fit (b.t + and
+-- - longest are the bounds that the index can take; shuffle is less than longest).
 WITH near AS (
     SELECT DISTINCT ON (b.number) b.number, b.t, e.id
     FROM batch_event b
@@ -7,7 +8,7 @@ WITH near AS (
                       AND e.pid IS NOT DISTINCT FROM b.pid
     WHERE (e.messages IS NULL OR b.messages IS NULL)
       AND e.t >= b.t - CASE WHEN e.messages IS NULL THEN %(longest)s ELSE %(shuffle)s END
-      AND e.t <= b.t + %(longest)s
+      AND e.t BETWEEN b.t - %(longest)s AND b.t + %(longest)s
     ORDER BY b.number, greatest(e.t, b.t) - least(e.t, b.t), e.id
 ), same AS MATERIALIZED (
     SELECT DISTINCT ON (id) number, id FROM near ORDER BY id, t
