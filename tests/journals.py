@@ -103,15 +103,17 @@ class Journald:
     def __init__(self, settings: str = "") -> None:
         self._name = f"jp{uuid.uuid4().hex[:12]}"
         self._run = Path(f"/run/systemd/journal.{self._name}")
+        self.address = self._run / "socket"
         machine = Path("/etc/machine-id").read_text("utf-8").strip()
         self.machine = machine
         self.folder = Path(f"/var/log/journal/{machine}.{self._name}")
         self._settings = Path(f"/etc/systemd/journald@{self._name}.conf")
         self._settings.write_text(f"[Journal]\n{settings}", "utf-8")
         self._process = subprocess.Popen([JOURNALD, self._name], stdout=-3, stderr=-3)
+        self.pid = self._process.pid
         self._wait_until_it_listens()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.connect(str(self._run / "socket"))
+        self._socket.connect(str(self.address))
 
     def write(self, *messages: str, **fields: str) -> None:
         """Write messages as an entry each, by the native protocol; they are readable at once."""
@@ -125,7 +127,7 @@ class Journald:
     def write_from(self, unit: str, count: int) -> None:
         """Write so many entries from a process that belongs to a unit."""
         with _cgroup(unit) as group:
-            code = [sys.executable, "-c", FROM_UNIT, str(group), str(self._run / "socket")]
+            code = [sys.executable, "-c", FROM_UNIT, str(group), str(self.address)]
             subprocess.run([*code, str(count)], check=True)
         self.control("--sync")
 
