@@ -26,6 +26,13 @@ PASSED_OVER_DELAY = 30.0
 """Seconds after which the position is committed where only other programs' entries came."""
 
 
+LEAST = 0.25
+"""The part of the delay for which a batch grows at least."""
+
+AT_ONCE = 0.005
+"""Seconds within which a wait ends for which there was no need."""
+
+
 class Gap(NamedTuple):
     """A time of a machine (its id, or a log file's path) of which lines may be missing, and why."""
 
@@ -112,10 +119,15 @@ class Waiter:
 
 
 class Pace:
-    """When a commit is due: ``delay`` seconds after the first message not committed."""
+    """When a commit is due: ``delay`` seconds after the first message not committed came.
+
+    It came after the last look at an input that had no more, or after the last commit began: one
+    that takes its time does not put off the next one. A batch has a moment to grow all the same.
+    """
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
+        self._since = time.monotonic()
         self._due: float | None = None
         self._has_message = False
 
@@ -124,15 +136,25 @@ class Pace:
         if self._has_message or (self._due is not None and not message):
             return
         self._has_message = message
-        delay = self._delay if message else max(self._delay, PASSED_OVER_DELAY)
-        due = time.monotonic() + delay
+        now = time.monotonic()
+        if message:
+            due = max(self._since + self._delay, now + self._delay * LEAST)
+        else:
+            due = now + max(self._delay, PASSED_OVER_DELAY)
         self._due = due if self._due is None else min(due, self._due)
+
+    def waited(self, begin: float) -> None:
+        """Remember that since a moment until now nothing had come, if that was any time at all."""
+        now = time.monotonic()
+        if now - begin > AT_ONCE:
+            self._since = now
 
     def is_due(self) -> bool:
         """Tell whether to commit now; then all is taken for committed."""
-        if self._due is None or time.monotonic() < self._due:
+        now = time.monotonic()
+        if self._due is None or now < self._due:
             return False
-        self._due, self._has_message = None, False
+        self._due, self._has_message, self._since = None, False, now
         return True
 
     def rest(self, longest: float) -> float:
@@ -175,6 +197,8 @@ def follow(
                 pace.note(message=False)
             if pace.is_due():
                 yield True, None
+            begin = time.monotonic()
             source.wait(waiter, pace.rest(poll_interval))
+            pace.waited(begin)
     finally:
         waiter.close()
