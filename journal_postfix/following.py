@@ -32,6 +32,9 @@ LEAST = 0.25
 AT_ONCE = 0.005
 """Seconds within which a wait ends for which there was no need."""
 
+COMMITTING = 0.05
+"""Seconds after which it was a commit that kept us waiting, whoever found it due."""
+
 
 class Gap(NamedTuple):
     """A time of a machine (its id, or a log file's path) of which lines may be missing, and why."""
@@ -119,15 +122,17 @@ class Waiter:
 
 
 class Pace:
-    """When a commit is due: ``delay`` seconds after the first message not committed came.
+    """When a commit is due, so that the first message not committed is visible ``delay`` after it came.
 
-    It came after the last look at an input that had no more, or after the last commit began: one
-    that takes its time does not put off the next one. A batch has a moment to grow all the same.
+    It came after the last look at an input that had no more, or after the last commit began. The
+    next commit will take as long as the last one. A batch has a moment to grow all the same.
     """
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
         self._since = time.monotonic()
+        self._asked = self._since
+        self._took = 0.0
         self._due: float | None = None
         self._has_message = False
 
@@ -136,12 +141,22 @@ class Pace:
         if self._has_message or (self._due is not None and not message):
             return
         self._has_message = message
-        now = time.monotonic()
-        if message:
-            due = max(self._since + self._delay, now + self._delay * LEAST)
-        else:
-            due = now + max(self._delay, PASSED_OVER_DELAY)
+        due = self._due_now() if message else time.monotonic() + self._passed_over()
         self._due = due if self._due is None else min(due, self._due)
+
+    def _due_now(self) -> float:
+        soonest = time.monotonic() + self._delay * LEAST
+        return max(soonest, self._since + self._delay - self._took)
+
+    def _passed_over(self) -> float:
+        return max(self._delay, PASSED_OVER_DELAY)
+
+    def resumed(self) -> None:
+        """Remember that a commit is over, if there was one: it alone takes any time."""
+        took = time.monotonic() - self._asked
+        if took > COMMITTING:
+            self._took, self._since = took, self._asked
+            self._due, self._has_message = None, False
 
     def waited(self, begin: float) -> None:
         """Remember that since a moment until now nothing had come, if that was any time at all."""
@@ -151,7 +166,7 @@ class Pace:
 
     def is_due(self) -> bool:
         """Tell whether to commit now; then all is taken for committed."""
-        now = time.monotonic()
+        self._asked = now = time.monotonic()
         if self._due is None or now < self._due:
             return False
         self._due, self._has_message, self._since = None, False, now
@@ -177,8 +192,8 @@ def follow(
 ) -> Iterator[tuple[bool, MsgDetails | None]]:
     """Yield (commit, message) as messages come, (True, None) where only the clock moved.
 
-    ``commit`` is True when ``max_delay_before_commit`` seconds have passed since the first
-    message yielded after the last commit. ``poll_interval`` (seconds) is the longest wait. Ends
+    ``commit`` is True so long before ``max_delay_before_commit`` seconds have passed since the first
+    message after the last commit came, as that commit took. ``poll_interval`` (seconds) is the longest wait. Ends
     when ``stop`` says so, or the source has come to its end.
     """
     pace = Pace(max_delay_before_commit)
@@ -187,16 +202,17 @@ def follow(
         while not waiter.stopped() and not source.is_finished():
             for msg in source.new_messages():
                 pace.note(message=msg is not None)
-                if msg is not None:
-                    yield pace.is_due(), msg
-                elif pace.is_due():
-                    yield True, None
+                is_due = pace.is_due()
+                if msg is not None or is_due:
+                    yield is_due, msg
+                    pace.resumed()
                 if waiter.stopped():
                     return
             if source.has_moved():
                 pace.note(message=False)
             if pace.is_due():
                 yield True, None
+                pace.resumed()
             begin = time.monotonic()
             source.wait(waiter, pace.rest(poll_interval))
             pace.waited(begin)
