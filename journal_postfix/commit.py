@@ -34,6 +34,7 @@ class Committer:
         self.config = config
         self.stop = stop
         self.patience = patience
+        self.elsewhere: dict[str, Source] = {}  # by machine: stored journals that may come here
         self.lines = 0
         self.too_old = 0
         self.known = 0
@@ -102,8 +103,14 @@ class Committer:
         return self.writer.sources[key]
 
     def _begun(self, position: Position) -> Source:
-        """A source that is stored for the first time; nobody else may begin it meanwhile."""
+        """A source that is stored for the first time, or comes here; nobody else may begin it."""
         self.writer.hold(position.kind, position.identity)
-        if position.kind == "journal" and self.writer.find_sources("journal", position.identity):
-            raise InputError(f"another journal-postfix has just read {position.name}: start again")
+        if position.kind == "journal":
+            for source in self.writer.find_sources("journal", position.identity):
+                known = self.elsewhere.get(position.identity)
+                if known is None or known.position != source.position:
+                    raise InputError(
+                        f"another journal-postfix has just read {position.name}: start again"
+                    )
+                return source
         return self.writer.new_source(position._replace(position="", digest="", t=None))

@@ -90,6 +90,11 @@ class JournalSet:
         for reader in (self._watcher, *self._machines.values()):
             reader.close()
 
+    @property
+    def machines(self) -> frozenset[str]:
+        """The machines of which there are entries."""
+        return frozenset(self._machines)
+
     def positions(self) -> list[Position]:
         """Return the positions of the machines that moved since this was last asked.
 

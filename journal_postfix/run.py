@@ -131,16 +131,13 @@ def _reconcile_beside(config: Config, stop: Event) -> None:
 
 def _run_journal(service: Service) -> None:
     """Read the journal of each machine behind its stored position, then follow."""
-    for source in service.take_stored("journal"):
-        service.go_on(source)
-    stored = service.take_stored("journal")  # again: now nobody else moves them
-    if service.debug is None and is_long_ago(stored, datetime.now(UTC)):
+    stored = service.take_journals()
+    if service.debug is None and is_long_ago(service.held(), datetime.now(UTC)):
         with ahead(service.stop, read_journal, service.config, stored) as made:
             service.store(made)
         service.join_halves()
-        stored = service.take_stored("journal")
+        stored = service.take_journals()
     for source in stored:
-        service.go_on(source)
         service.collector.resume(source.identity, source.state)
     with closing(open_journal(service.config, stored)) as journal:
         service.loop(journal, iter_journal_messages_since(journal, service.stop))
@@ -247,6 +244,29 @@ class Service:
 
         self.committer.attempt(take)
         return stored
+
+    def take_journals(self) -> list[Source]:
+        """The stored sources of journals; those of machines that this journal has are ours now.
+
+        Others may be read elsewhere. One that comes here later goes on where it is stored, if
+        nobody has moved it since.
+        """
+        with closing(open_journal(self.config, [])) as journal:
+            ours = journal.machines
+        for source in self.take_stored("journal"):
+            if source.identity in ours:
+                self.go_on(source)
+        stored = self.take_stored("journal")  # again: now nobody else moves ours
+        for source in stored:
+            if source.identity in ours:
+                self.go_on(source)
+            else:
+                self.committer.elsewhere[source.identity] = source
+        return stored
+
+    def held(self) -> list[Source]:
+        """The sources that are ours."""
+        return list(self.committer.writer.sources.values())
 
     def go_on(self, source: Source) -> None:
         """Read this source from now on, and nobody else."""

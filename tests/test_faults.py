@@ -23,6 +23,7 @@ from generate import Log
 from test_known_truth import FILES, assert_true, configured, journals, run, written
 
 LOG = Log(lines=30_000, hosts=2, seed=31, shuffle=1.0)
+IDENTIFIER = "SYSLOG_IDENTIFIER=postfix"
 SMALL = {"max_messages_per_commit": 300}
 ROUNDS = range(1, -(-FAULTS // 30) + 1)
 HARMS = 10  # in each round; each kind of fault comes about twice
@@ -73,6 +74,54 @@ def test_two_hosts_write_at_once(dsn: str, tmp_path: Path) -> None:
     assert_true(dsn, log.rows)
 
 
+def test_a_host_restarts_beside_another(dsn: str, tmp_path: Path) -> None:
+    """A service that starts again reads its own machine's journal, not that of another's service."""
+    log = written(tmp_path / "export", LOG, "export", split=True)
+    programs = []
+    for number, file in enumerate(log.files):
+        (home := tmp_path / f"host{number}").mkdir()
+        folder = journals(home / "journal", [file])
+        programs.append(configured(home, dsn, journal={"directory": str(folder)}))
+    first = Load([*programs[0], "run"])
+    try:
+        _wait_for_reader(dsn)
+        for _ in range(3):
+            run(*programs[1], "run", "--once")
+    finally:
+        first.process.terminate()
+    first.end()
+    run(*programs[0], "run", "--once")
+    assert_true(dsn, log.rows)
+
+
+def test_a_machine_comes_back(dsn: str, tmp_path: Path) -> None:
+    """A machine that was read before, and whose entries come in later, goes on where it is stored."""
+    log = written(tmp_path / "export", Log(lines=10_000, hosts=2, seed=32), "export", split=True)
+    ours, other = log.files
+    entries = Path(other).read_text("utf-8").strip().split("\n\n")
+    middle = len(entries) // 2
+    parts = []
+    for number, part in enumerate((entries[:middle], entries[middle:])):
+        parts.append(str(tmp_path / f"part{number}.export"))
+        Path(parts[-1]).write_text("\n\n".join(part) + "\n\n", encoding="utf-8")
+    folder = journals(tmp_path / "journal", [ours, parts[0]])
+    program = configured(tmp_path, dsn, journal={"directory": str(folder)})
+    run(*program, "run", "--once")
+    (folder / "part0.journal").unlink()
+    service = Load([*program, "run"])
+    try:
+        _wait_for_reader(dsn)
+        (late,) = journals(tmp_path / "late", [parts[1]]).iterdir()
+        late.rename(folder / "part1.journal")
+        _wait_for_lines(
+            dsn, sum(Path(file).read_text("utf-8").count(IDENTIFIER) for file in log.files)
+        )
+    finally:
+        service.process.terminate()
+    service.end()
+    assert_true(dsn, log.rows)
+
+
 def test_two_services_on_one_journal(dsn: str, tmp_path: Path) -> None:
     """The second says in one sentence who reads the journal, and exits with 1."""
     log = written(tmp_path / "export", Log(lines=1000, hosts=1, seed=4), "export", split=True)
@@ -92,6 +141,18 @@ def test_two_services_on_one_journal(dsn: str, tmp_path: Path) -> None:
     (sentence,) = [line for line in second.stderr.splitlines() if "INFO" not in line]
     assert "is being read by another journal-postfix (PostgreSQL session" in sentence
     assert_true(dsn, log.rows)
+
+
+def _wait_for_lines(dsn: str, lines: int) -> None:
+    """Wait until so many lines of Postfix are stored."""
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        for _ in range(500):
+            cursor.execute("SELECT sum(lines) FROM source")
+            if cursor.fetchone() == (lines,):
+                return
+            connection.commit()
+            time.sleep(0.1)
+    raise AssertionError("the lines did not come")
 
 
 def _wait_for_reader(dsn: str) -> None:
