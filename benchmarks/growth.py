@@ -69,6 +69,7 @@ def make_log(folder: Path, lines: int, seed: int) -> Path:
     """Make a log of one host; a process of its own, so that this one stays small."""
     target = folder / f"log-{lines}-{seed}"
     size = ["--lines", str(lines), "--hosts", "1", "--seed", str(seed)]
+    size += ["--reuse", "0.001"]  # of the queue ids come back: see logs.py
     where = ["--format", "iso", "--output", str(target)]
     subprocess.run([sys.executable, str(GENERATOR), *size, *where], check=True)
     (path,) = target.iterdir()
