@@ -18,7 +18,10 @@ PORTION = 1000  # pairs per transaction
 
 
 def join_halves(writer: Writer) -> int:
-    """Join all halves that belong together, some pairs per transaction; gives their number."""
+    """Join all halves that belong together, some pairs per transaction; gives their number.
+
+    What the writer's own sources told is looked through, and what files told since the last time.
+    """
     joined = 0
     while True:
         connection, tables = writer.session()
@@ -29,21 +32,35 @@ def join_halves(writer: Writer) -> int:
 
 
 def _join_some(connection: Connection, tables: Tables, writer: Writer) -> int:
-    joined: set[int] = set()
+    joined: dict[int, int] = {}  # halves, and the mails they went into
     with connection.cursor() as cursor:
-        cursor.execute(SQL["statements/lock_joins"])
-        cursor.execute(SQL["statements/change_hosts"], {"mta": None})
-        cursor.execute(SQL["statements/find_halves"], {"most": PORTION})
+        sources = _begin(cursor, writer)
+        which = {"most": PORTION, "sources": sources}
+        cursor.execute(SQL["statements/find_halves"], which)
         pairs = dicts(cursor)
         for pair in pairs:
-            if not joined & {pair["mail_id"], pair["half_id"]}:
-                joined |= {pair["mail_id"], pair["half_id"]}
+            half, mail = pair["half_id"], pair["mail_id"]
+            if not {mail, half} & {*joined, *joined.values()}:
+                joined[half] = mail
                 _join(cursor, tables, writer, pair)
-        if not joined:
-            for statement in ("close_vanished", "resolve_notices", "resolve_requeues"):
-                cursor.execute(SQL[f"statements/{statement}"])
+        if joined:
+            moved = {"halves": list(joined), "mails": list(joined.values())}
+            cursor.execute(SQL["statements/repoint_notices"], moved)
+        else:
+            for statement in ("close_vanished", "resolve_notices", "resolve_requeues", "joined"):
+                cursor.execute(SQL[f"statements/{statement}"], {"sources": sources})
     connection.commit()
-    return len(joined) // 2
+    return len(joined)
+
+
+def _begin(cursor: Cursor, writer: Writer) -> list[int]:
+    """Begin a transaction in which nobody else joins or merges; gives the sources to look through."""
+    cursor.execute(SQL["statements/lock_joins"])
+    own = [source.id for source in writer.sources.values()]
+    cursor.execute(SQL["statements/unjoined"], {"own": own})  # before hosts, as for a batch
+    sources = [number for (number,) in cursor.fetchall()]
+    cursor.execute(SQL["statements/change_hosts"], {"mta": None})
+    return sources
 
 
 def _join(cursor: Cursor, tables: Tables, writer: Writer, pair: Row) -> None:

@@ -234,6 +234,7 @@ class Writer:
             left_out = {"known": known_of[mark.source.identity]}
             if number == 0:
                 left_out = {"known": left_out["known"] + known_of[""], "too_old": batch.too_old}
+            left_out["unjoined"] = self.options.finite
             _save_position(cursor, mark, counts, left_out, state)
             if counts.t_last is not None and not self.options.finite:
                 old = {"source_id": mark.source.id, "before": counts.t_last - ENDED_KEPT}

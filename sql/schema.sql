@@ -434,6 +434,7 @@ CREATE TABLE source (
     too_old      bigint NOT NULL DEFAULT 0,
     known        bigint NOT NULL DEFAULT 0,
     state        json NOT NULL DEFAULT '{}',
+    unjoined     boolean NOT NULL DEFAULT false,
     updated_at   timestamptz NOT NULL DEFAULT now()
 );
 
@@ -468,6 +469,8 @@ COMMENT ON COLUMN source.known IS
     'Lines not stored because another source had told them.';
 COMMENT ON COLUMN source.state IS
     'Sessions that are open: what processes said over several lines and what is not yet in a row. Bounded. Personal data.';
+COMMENT ON COLUMN source.unjoined IS
+    'Lines of this file were stored, and halves of mails were not yet looked for.';
 COMMENT ON COLUMN source.updated_at IS
     'When the position was last written.';
 

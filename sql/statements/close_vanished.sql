@@ -1,5 +1,5 @@
 -- Mails still open whose queue id another mail got later: their queue files are gone. Needed where
--- files were loaded newest first; else the merge has seen it.
+-- files were loaded newest first; else the merge has seen it. The sources told these mails.
 -- day + 0: see find_halves.sql.
 WITH gone AS MATERIALIZED (
     SELECT o.mta, o.queue_id, o.day, o.id, next.t_i
@@ -14,7 +14,7 @@ WITH gone AS MATERIALIZED (
           AND (n.client_name IS NOT NULL OR n.uid IS NOT NULL)
         ORDER BY n.t_i LIMIT 1
     ) next
-    WHERE f.removed_at IS NULL
+    WHERE o.source_id = ANY (%(sources)s) AND f.removed_at IS NULL
       AND (o.ended_at IS NULL OR f.queued_at IS NOT NULL OR f.held_at IS NOT NULL)
 ), closed AS (
     UPDATE open_mail o SET ended_at = gone.t_i FROM gone

@@ -1,5 +1,6 @@
 -- Pairs of rows that are one mail: `half` has no beginning, `mail` is the latest of the same host
--- and queue id that began before it and had not ended. One of them still expects lines.
+-- and queue id that began before it and had not ended. One of them still expects lines, and was told
+-- by one of the sources: the others were looked through before.
 -- day + 0: without statistics the planner would take the primary key for the range of days, and
 -- read the partition once per mail; the queue id finds it at once.
 WITH open AS (
@@ -9,7 +10,7 @@ WITH open AS (
     CROSS JOIN LATERAL (
         SELECT * FROM delivery_from WHERE day = o.day AND id = o.id OFFSET 0
     ) f
-    WHERE o.born = 0 OR o.ended_at IS NULL
+    WHERE (o.born = 0 OR o.ended_at IS NULL) AND o.source_id = ANY (%(sources)s)
 )
 SELECT DISTINCT ON (half_id) mail_day, mail_id, half_day, half_id, source_id
 FROM (

@@ -1,4 +1,4 @@
--- Notices whose mail was loaded after them, or whose mail's row went into another one.
+-- Notices whose mail was loaded after them.
 -- day + 0: see find_halves.sql.
 WITH found AS MATERIALIZED (
     SELECT o.day, o.id, mail.id AS mail_id
@@ -14,11 +14,7 @@ WITH found AS MATERIALIZED (
         ORDER BY m.t_i DESC LIMIT 1
     ) mail
     WHERE o.born = 2 AND notice.notification_for IS NOT NULL
-      AND NOT EXISTS (
-          SELECT FROM delivery_from m
-          WHERE m.queue_id = notice.notification_for AND m.id = notice.notification_for_id
-            AND m.day + 0 BETWEEN notice.day - 35 AND notice.day
-      )
+      AND notice.notification_for_id IS NULL
 )
 UPDATE delivery_from f SET notification_for_id = found.mail_id
 FROM found WHERE f.day = found.day AND f.id = found.id

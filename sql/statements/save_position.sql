@@ -4,5 +4,6 @@ UPDATE source SET
     mta = coalesce(%(mta)s, mta), t_first = least(t_first, %(t_first)s), state = coalesce(%(state)s::json, state),
     lines = lines + %(lines)s, unrecognised = unrecognised + %(unrecognised)s,
     forged = forged + %(forged)s, too_old = too_old + %(too_old)s,
-    known = known + %(known)s, updated_at = now()
+    known = known + %(known)s, unjoined = unjoined OR %(unjoined)s,
+    updated_at = now()
 WHERE id = %(id)s

@@ -1,0 +1,1 @@
+UPDATE source SET unjoined = false WHERE id = ANY (%(sources)s) AND unjoined
