@@ -94,7 +94,7 @@ def done(name: str, **values: Any) -> Need:
 
 NEEDS = {
     "delivery_from_pkey": done("load_from"),
-    "delivery_from_queue_id": done("close_vanished"),
+    "delivery_from_queue_id": done("close_vanished", sources=[1, 2, 3]),
     "delivery_from_sender": asked("trace_by_sender", sender="Nobody@example.org"),
     "delivery_from_message_id": asked("trace_by_message_id", message_id="<1@example.org>"),
     "delivery_to_pkey": done("update_to"),
