@@ -283,12 +283,17 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Command]] =
 }
 
 
+SWITCH = 0.0005
+"""Seconds after which a thread lets another go on: those that talk to the server need little time, soon."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status."""
     arguments = _parser().parse_args(argv)
     verbose = max(arguments.verbose, arguments.command == "run")
     log_to_stderr((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
     look_for_garbage_seldom()
+    sys.setswitchinterval(SWITCH)
     try:
         config = load(arguments.config, arguments.dsn)
         return COMMANDS[arguments.command][1](arguments, config)
