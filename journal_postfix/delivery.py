@@ -78,7 +78,7 @@ class Options(NamedTuple):
     syslog_names: tuple[str, ...] = DEFAULT_SYSLOG_NAMES
 
 
-DEFAULTS = Options()
+_DEFAULTS = Options()
 
 
 def verp_options(marker: str | None, patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
@@ -403,7 +403,7 @@ def extract_delivery(
     and for `also` a list of further rows the same line tells about. It is None for a line that
     carries no delivery fact. `errors` names what is odd in a line without refusing it.
     """
-    found = EXTRACT.get(parsed["action"])
-    if found is None:
+    extract = EXTRACT.get(parsed["action"])
+    if extract is None:
         return [], None
-    return _errors(parsed), found(msg_details, parsed, options or DEFAULTS)
+    return _errors(parsed), extract(msg_details, parsed, options or _DEFAULTS)

@@ -11,9 +11,9 @@ import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from journal_postfix.batch import Key
 from journal_postfix.merge import Mail
 
-Key = tuple[str, str]  # mta, queue id
 Group = tuple[int, list[Mail]]  # all open mails of a key, and how many rows they have
 
 MOST = 5_000

@@ -159,8 +159,7 @@ class Mail:
 
     def is_given_up(self, t: datetime) -> bool:
         """It is over, or silent and cannot be waiting for qmgr: its header was never seen."""
-        ended_at = self.row.get("removed_at") or self.superseded_at
-        if ended_at is not None and t > ended_at and t > ended_at + LATE:
+        if self.is_over(t):
             return True
         return self.born == RECEIVED and self._may_never_come() and self.is_silent(t)
 
@@ -197,7 +196,7 @@ def _only(mail: Mail, fact: Fact) -> Mail | None:
     if by_qmgr and mail.row["syslog_name"] != fact.syslog_name:
         return None
     begun: datetime = mail.row["t_i"]
-    if begun <= fact.t or fact.machine == mail.machine or begun <= fact.t + SHUFFLE:
+    if begun <= fact.t or fact.is_behind(mail) or begun <= fact.t + SHUFFLE:
         return mail
     return None
 

@@ -69,7 +69,12 @@ def run_loop(
     committer: Committer,
 ) -> None:
     """Read an input to its end, or until stopped: collect messages, commit batch after batch."""
-    for batch, where in portions(iterable, positions, collector):
+    store_all(portions(iterable, positions, collector), committer)
+
+
+def store_all(made: Iterable[tuple[Batch, Sequence[Position]]], committer: Committer) -> None:
+    """Commit batches, whoever made them, until stopped."""
+    for batch, where in made:
         if not committer.commit(batch, where):
             return
 
@@ -134,7 +139,7 @@ def _run_journal(service: Service) -> None:
     stored = service.take_journals()
     if service.debug is None and is_long_ago(service.held(), datetime.now(UTC)):
         with ahead(service.stop, read_journal, service.config, stored) as made:
-            service.store(made)
+            store_all(made, service.committer)
         service.join_halves()
         stored = service.take_journals()
     for source in stored:
@@ -290,12 +295,6 @@ class Service:
         """Join mails of which another source told the end before this one told the beginning."""
         if self.committer.lines and not self.stop.is_set():
             self.committer.attempt(lambda: join_halves(self.committer.writer))
-
-    def store(self, made: Iterable[tuple[Batch, Sequence[Position]]]) -> None:
-        """Store batches until stopped."""
-        for batch, where in made:
-            if not self.committer.commit(batch, where):
-                return
 
     def loop(self, source: Readable, messages: Messages) -> None:
         """Run the loop on messages of a source, gaps included."""

@@ -140,7 +140,7 @@ class Other:
 # --- lines that were told before --------------------------------------------------------------
 
 
-def may_be_told(cursor: Cursor, runs: Iterable[Run], reader: Reader) -> list[datetime | None]:
+def _may_be_told(cursor: Cursor, runs: Iterable[Run], reader: Reader) -> list[datetime | None]:
     """Return, if another source told anything of these hosts and times, when the reader began.
 
     An empty list, nearly always: then no line has to be looked at.
@@ -161,7 +161,7 @@ def told_elsewhere(
     InputError where that is another file and ``overlap_ok`` does not allow it.
     """
     found: set[int] = set()
-    for begin in may_be_told(cursor, runs, reader):
+    for begin in _may_be_told(cursor, runs, reader):
         for numbers, windows in _slices(lines):
             values = {**_asked(reader), **_in_columns(windows)}
             found |= _told(cursor, lines, numbers, values, reader, begin)

@@ -63,12 +63,9 @@ def test_run_while_the_database_is_harmed(server: Server, seed: int, tmp_path: P
 def test_two_hosts_write_at_once(dsn: str, tmp_path: Path) -> None:
     """Services of two hosts, each with its own journal, fill one database side by side."""
     log = written(tmp_path / "export", LOG, "export", split=True)
-    loads = []
-    for number, file in enumerate(log.files):
-        (home := tmp_path / f"host{number}").mkdir()
-        folder = journals(home / "journal", [file])
-        program = configured(home, dsn, journal={"directory": str(folder)}, **SMALL)
-        loads.append(Load([*program, "run", "--once"]))
+    loads = [
+        Load([*program, "run", "--once"]) for program in _hosts(dsn, tmp_path, log.files, **SMALL)
+    ]
     for load in loads:
         load.end()
     assert_true(dsn, log.rows)
@@ -77,11 +74,7 @@ def test_two_hosts_write_at_once(dsn: str, tmp_path: Path) -> None:
 def test_a_host_restarts_beside_another(dsn: str, tmp_path: Path) -> None:
     """A service that starts again reads its own machine's journal, not that of another's service."""
     log = written(tmp_path / "export", LOG, "export", split=True)
-    programs = []
-    for number, file in enumerate(log.files):
-        (home := tmp_path / f"host{number}").mkdir()
-        folder = journals(home / "journal", [file])
-        programs.append(configured(home, dsn, journal={"directory": str(folder)}))
+    programs = _hosts(dsn, tmp_path, log.files)
     first = Load([*programs[0], "run"])
     try:
         _wait_for_reader(dsn)
@@ -143,28 +136,36 @@ def test_two_services_on_one_journal(dsn: str, tmp_path: Path) -> None:
     assert_true(dsn, log.rows)
 
 
+def _hosts(dsn: str, tmp_path: Path, files: list[str], **keys: int) -> list[list[str]]:
+    """Give the program of each host, with its own journal."""
+    programs = []
+    for number, file in enumerate(files):
+        (home := tmp_path / f"host{number}").mkdir()
+        folder = journals(home / "journal", [file])
+        programs.append(configured(home, dsn, journal={"directory": str(folder)}, **keys))
+    return programs
+
+
 def _wait_for_lines(dsn: str, lines: int) -> None:
     """Wait until so many lines of Postfix are stored."""
-    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
-        for _ in range(500):
-            cursor.execute("SELECT sum(lines) FROM source")
-            if cursor.fetchone() == (lines,):
-                return
-            connection.commit()
-            time.sleep(0.1)
-    raise AssertionError("the lines did not come")
+    _wait_until(dsn, f"SELECT sum(lines) = {lines} FROM source")
 
 
 def _wait_for_reader(dsn: str) -> None:
     """Wait until a service holds its journal."""
-    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    _wait_until(dsn, "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND granted")
+
+
+def _wait_until(dsn: str, query: str) -> None:
+    """Wait until the answer to a query is true."""
     with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
         for _ in range(500):
             cursor.execute(query)
-            if cursor.fetchone() != (0,):
+            if cursor.fetchone() == (True,):
                 return
-            time.sleep(0.02)
-    raise AssertionError("nobody reads the journal")
+            time.sleep(0.1)
+    raise AssertionError(f"in vain: {query}")
 
 
 @pytest.mark.parametrize(
