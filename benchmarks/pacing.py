@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from logs import REUSE
+
 from generate import Log, simulate
 from traffic.world import Line, World
 
@@ -71,7 +73,7 @@ def turn(there: socket.socket, lines: Sequence[Datagram], rate: float) -> dict[s
 
 def main(address: str, count: str) -> None:
     """Make the lines, then take turns."""
-    world = simulate(Log(int(count), hosts=1))
+    world = simulate(Log(int(count), hosts=1, reuse=float(REUSE)))
     lines = list(postfix_lines(world))
     rows = {table: len(found) for table, found in world.ledger.rows(1).items()}
     del world

@@ -15,7 +15,17 @@ from itertools import count
 from typing import NamedTuple, TypeVar
 
 from journal_postfix import merge
-from journal_postfix.merge import Fact, Mail, Row
+from journal_postfix.mail import (
+    BEGINS,
+    SHUFFLE,
+    UNSEEN,
+    Fact,
+    Mail,
+    Row,
+    find_mail,
+    supersede,
+    supersede_twins,
+)
 from journal_postfix.records import apply_record
 from journal_postfix.spans import Run, runs_of
 
@@ -211,7 +221,7 @@ def births_first(facts: Iterable[Fact]) -> list[Fact]:
         if before is None:
             places[key] = [number]
             continue
-        if fact.action in merge.BEGINS:
+        if fact.action in BEGINS:
             _put_first(ordered, number, before)
         before.append(number)
     return ordered
@@ -227,8 +237,8 @@ def _put_first(ordered: list[Fact], number: int, before: list[int]) -> None:
 def _begins_earlier(fact: Fact, other: Fact) -> bool:
     """The fact begins the mail of the other: at one time, the line that says more about it."""
     if fact.t == other.t:
-        return merge.BEGINS[fact.action] > merge.BEGINS.get(other.action, merge.UNSEEN)
-    return fact.t < other.t <= fact.t + merge.SHUFFLE
+        return BEGINS[fact.action] > BEGINS.get(other.action, UNSEEN)
+    return fact.t < other.t <= fact.t + SHUFFLE
 
 
 def _merge_fact(fact: Fact, mails: dict[Key, list[Mail]], noqueue: list[Row]) -> None:
@@ -256,7 +266,7 @@ def _merge_mail(fact: Fact, mails: dict[Key, list[Mail]]) -> Mail | None:
     group = mails.get(key)
     if group is None:
         group = mails[key] = []
-    mail = merge.find_mail(group, fact) if group else None
+    mail = find_mail(group, fact) if group else None
     if "next_queue_id" in columns and columns["table"] == "from":
         # a requeued mail ended when it was named
         mail = mail or max(group, key=lambda one: one.row["t_i"], default=None)
@@ -273,10 +283,10 @@ def _merge_mail(fact: Fact, mails: dict[Key, list[Mail]]) -> Mail | None:
         merge.apply(mail, fact)
     mail.hear(fact)
     if known < mail.instance_rank and len(group) > 1:
-        merge.supersede_twins(group, mail)
+        supersede_twins(group, mail)
     if _ABOUT in columns:
         about = mails.get((fact.mta, columns[_ABOUT]), [])
-        mail.about = merge.find_mail(about, fact._replace(action="named")) if about else None
+        mail.about = find_mail(about, fact._replace(action="named")) if about else None
     return mail
 
 
@@ -284,8 +294,8 @@ def _begin(key: Key, group: list[Mail], fact: Fact) -> Mail:
     row = {"mta": key[0], "queue_id": key[1], "t_i": fact.t, "t_f": fact.t, "origin": "unknown"}
     mail = Mail(row)
     mail.machine = fact.machine
-    if merge.BEGINS.get(fact.action):
-        merge.supersede(group, fact)
+    if BEGINS.get(fact.action):
+        supersede(group, fact)
     group.append(mail)
     return mail
 

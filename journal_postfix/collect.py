@@ -17,7 +17,7 @@ from journal_postfix.config import Config
 from journal_postfix.delivery import EXTRACT
 from journal_postfix.loglines import repeated
 from journal_postfix.losses import LOSERS
-from journal_postfix.merge import Fact
+from journal_postfix.mail import Fact
 from journal_postfix.messages import MsgDetails
 from journal_postfix.parser import Parsed, parse, route
 from journal_postfix.session import NOTED, Sessions

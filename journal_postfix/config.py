@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 import yaml
 
 from journal_postfix.batch import MailRules
-from journal_postfix.delivery import Options, verp_options
+from journal_postfix.delivery import Options
 from journal_postfix.messages import UsageError
 from journal_postfix.partitions import width
 from journal_postfix.store import Horizon, StoreOptions
+from journal_postfix.verp import verp_options
 
 DEFAULT_FILE = Path("/etc/journal-postfix/main.yml")
 

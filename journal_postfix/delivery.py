@@ -15,14 +15,9 @@ from typing import Any, NamedTuple
 
 from journal_postfix.messages import MsgDetails
 from journal_postfix.parser import DEFAULT_SYSLOG_NAMES, Parsed, relay_parts
+from journal_postfix.verp import without_verp
 
 Delivery = dict[str, Any]
-
-#: Forms of variable envelope return paths that `verp_patterns` may name instead of a pattern.
-VERP_FORMS = {
-    "user=domain": r"(?P<name>[^@=+]+)[+-](?P<verp_id>[^@=]+=[^@=]+)@(?P<domain>[^@]+)",
-    "prvs=": r"prvs=(?P<verp_id>[0-9A-Za-z]+)=(?P<name>[^@]+)@(?P<domain>[^@]+)",
-}
 
 #: Verdicts that change a mail's way or refuse it; the others leave no row.
 CONTENT_VERDICTS = frozenset(
@@ -81,32 +76,14 @@ class Options(NamedTuple):
 _DEFAULTS = Options()
 
 
-def verp_options(marker: str | None, patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
-    """The patterns of `verp_marker` and `verp_patterns`; raises re.error for a bad pattern."""
-    texts = [VERP_FORMS.get(pattern, pattern) for pattern in patterns]
-    if marker:
-        tag = rf"\+{re.escape(marker)}-(?P<verp_id>[^@]+)"
-        texts.insert(0, rf"(?P<name>[^@+]+){tag}@(?P<domain>[^@]+)")
-    return tuple(re.compile(text) for text in texts)
-
-
 def _pick(parsed: Parsed, *names: str) -> Delivery:
     return {name: parsed[name] for name in names if name in parsed}
-
-
-def _without_verp(address: str, options: Options) -> tuple[str, str | None]:
-    for pattern in options.verp:
-        match = pattern.fullmatch(address)
-        if match is not None:
-            parts = match.groupdict()
-            return f"{parts['name']}@{parts['domain']}", parts.get("verp_id")
-    return address, None
 
 
 def _sender(parsed: Parsed, options: Options) -> Delivery:
     if "sender" not in parsed:
         return {}
-    sender, verp_id = _without_verp(parsed["sender"], options)
+    sender, verp_id = without_verp(parsed["sender"], options.verp)
     return {"sender": sender, "verp_id": verp_id} if verp_id else {"sender": sender}
 
 
@@ -239,7 +216,7 @@ def _delivered(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
         if name in delivery:
             del delivery[name]
     if options.verp and "orig_to" in delivery:
-        delivery["orig_to"] = _without_verp(delivery["orig_to"], options)[0]
+        delivery["orig_to"] = without_verp(delivery["orig_to"], options.verp)[0]
     reason = delivery.get("reason", "")
     if daemon in REMOTE:
         _next_hop(delivery, reason)
@@ -254,7 +231,7 @@ def _noqueue(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
     columns = ("queue_id", *_client_columns, "protocol_state", "reply_code", "dsn", "reason")
     row = _pick(parsed, *columns, *_from_columns, *_login_columns)
     if "sender" in row:
-        row["sender"] = _without_verp(row["sender"], options)[0]
+        row["sender"] = without_verp(row["sender"], options.verp)[0]
     return {
         "table": "noqueue",
         "syslog_name": syslog_name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from journal_postfix.batch import Merged, finish
 from journal_postfix.database import SQL, Connection, Cursor, dicts
-from journal_postfix.merge import Mail, Row
+from journal_postfix.mail import Mail, Row
 from journal_postfix.records import join_mails
 from journal_postfix.store import Tables, stored_mail, write_rows
 from journal_postfix.writer import Writer

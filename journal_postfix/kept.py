@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from journal_postfix.batch import Key
-from journal_postfix.merge import Mail
+from journal_postfix.mail import Mail
 
 Group = tuple[int, list[Mail]]  # all open mails of a key, and how many rows they have
 

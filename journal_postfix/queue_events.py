@@ -13,7 +13,7 @@ from datetime import date, timedelta
 
 from journal_postfix.copytext import copy_into
 from journal_postfix.database import SQL, Cursor
-from journal_postfix.merge import SHUFFLE, Fact, Row
+from journal_postfix.mail import SHUFFLE, Fact, Row
 
 #: A line about one mail, and postsuper's word for the total (postsuper/postsuper.c).
 NAMED = {

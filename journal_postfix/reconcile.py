@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from journal_postfix.config import Config
 from journal_postfix.copytext import copy_into
 from journal_postfix.database import PLAIN_SETTINGS, SQL, Connection, Cursor, Error, connect, dicts
-from journal_postfix.merge import SHUFFLE
+from journal_postfix.mail import SHUFFLE
 from journal_postfix.messages import InputError
 from journal_postfix.postqueue import Instance, NoPostfix, NotAllowed, instances, listing
 

@@ -6,16 +6,8 @@ of them is the status; of several passes the latest holds. What was replaced is 
 
 from __future__ import annotations
 
-from journal_postfix.merge import (
-    Fact,
-    Mail,
-    Row,
-    apply,
-    keep_max,
-    keep_min,
-    keep_origin,
-    touch,
-)
+from journal_postfix.mail import Fact, Mail, Row
+from journal_postfix.merge import apply, keep_max, keep_min, keep_origin, touch
 
 NOT_TRYING = ("error", "retry", "qmgr", "oqmgr", "nqmgr")
 PROBED = ("deliverable", "undeliverable", "undeliverable-but-not-cached")

@@ -17,7 +17,7 @@ from journal_postfix.batch import Key, MailRules, Merged, keys_of, merge_batch
 from journal_postfix.copytext import copy_into, inet
 from journal_postfix.database import SQL, Behind, Connection, Cursor, dicts
 from journal_postfix.kept import KeptMails
-from journal_postfix.merge import LATE, RECEIVED, SHUFFLE, Fact, Mail, Row
+from journal_postfix.mail import LATE, RECEIVED, SHUFFLE, Fact, Mail, Row
 from journal_postfix.queue_events import runs_of, store_runs
 
 _PREPARED = (

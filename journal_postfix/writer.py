@@ -26,7 +26,7 @@ from journal_postfix.database import (
     dicts,
     is_guilty_data,
 )
-from journal_postfix.merge import Fact, Row
+from journal_postfix.mail import Fact, Row
 from journal_postfix.messages import InputError, Position
 from journal_postfix.store import (
     ENDED_KEPT,

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from journal_postfix.delivery import Options, extract_delivery, verp_options
+from journal_postfix.delivery import Options, extract_delivery
 from journal_postfix.messages import MsgDetails
 from journal_postfix.parser import parse
+from journal_postfix.verp import verp_options
 
 T = datetime(2025, 11, 21, 10, 30, tzinfo=UTC)
 ID = "3C5D120ABF"

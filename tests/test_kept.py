@@ -13,7 +13,7 @@ from journal_postfix import kept, retention, store
 from journal_postfix.batch import Batch
 from journal_postfix.collect import Collector
 from journal_postfix.database import Connection, Cursor
-from journal_postfix.merge import Row
+from journal_postfix.mail import Row
 from journal_postfix.messages import Position
 from journal_postfix.store import Horizon
 from journal_postfix.writer import Mark, Source, Writer

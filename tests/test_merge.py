@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from journal_postfix.batch import Batch, Key, MailRules, births_first, merge_batch
 from journal_postfix.collect import Collector
 from journal_postfix.config import Config
-from journal_postfix.merge import SHUFFLE, Fact, Mail, service_of
+from journal_postfix.mail import SHUFFLE, Fact, Mail
+from journal_postfix.merge import service_of
 from journal_postfix.store import stored_mail
 
 Row = dict[str, Any]
