@@ -115,7 +115,7 @@ def _day(words: str, today: date) -> date | None:
 
 
 def _weekday(name: str) -> int | None:
-    if len(name) < 3:  # noqa: PLR2004 - mon, tue: shorter ones could be two days
+    if len(name) < 3:  # two letters could be two days
         return None
     return next((n for n, day in enumerate(WEEKDAYS) if day.startswith(name)), None)
 

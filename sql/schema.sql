@@ -672,6 +672,45 @@ $$;
 COMMENT ON FUNCTION create_partition(text, date, date) IS
     'Make the partition of a delivery table for the days from p_from up to, not including, p_to.';
 
+-- A mail and the mail it became: from one queue file to the next, on this host or another one.
+-- A queue id that comes back is told apart by time, and by the Message-ID or the id it had before.
+CREATE VIEW journey AS
+SELECT f.day, f.id AS from_id, f.mta, f.queue_id, t.id AS to_id, t.recipient, t.t_status AS t,
+       CASE WHEN t.reason LIKE 'forwarded as %' THEN 'forward'
+            WHEN n.mta = f.mta THEN 'filter'
+            ELSE 'relay' END AS how,
+       n.day AS next_day, n.id AS next_id, n.mta AS next_mta, n.queue_id AS next_queue_id
+FROM delivery_to t
+JOIN delivery_from f ON f.day = t.day AND f.id = t.from_id
+JOIN delivery_from n ON n.queue_id = t.next_queue_id AND n.id <> f.id
+ AND n.day BETWEEN (t.t_status AT TIME ZONE 'UTC')::date - 1 AND (t.t_status AT TIME ZONE 'UTC')::date + 1
+ AND (n.message_id = f.message_id OR (n.orig_queue_id = f.queue_id AND n.mta = f.mta))
+WHERE t.status = 'sent'
+UNION ALL
+SELECT f.day, f.id, f.mta, f.queue_id, t.id, t.recipient, t.t_status, 'filter',
+       n.day, n.id, n.mta, n.queue_id
+FROM delivery_to t
+JOIN delivery_from f ON f.day = t.day AND f.id = t.from_id
+JOIN delivery_from n ON n.message_id = f.message_id AND n.mta = f.mta AND n.id <> f.id
+ AND n.day BETWEEN (t.t_status AT TIME ZONE 'UTC')::date - 1 AND (t.t_status AT TIME ZONE 'UTC')::date + 1
+ AND n.t_i BETWEEN t.t_status - t.delay * interval '1 second' AND t.t_status + interval '1 minute'
+ AND (n.origin = 'local' OR n.client_address <<= ANY ('{127.0.0.0/8,::1}'::inet[]))
+WHERE t.status = 'sent' AND t.daemon = 'pipe' AND t.next_queue_id IS NULL
+UNION ALL
+SELECT f.day, f.id, f.mta, f.queue_id, NULL, NULL, coalesce(f.removed_at, f.t_f),
+       CASE WHEN f.removed_by = 'requeued' THEN 'requeue' ELSE 'proxy' END,
+       n.day, n.id, n.mta, n.queue_id
+FROM delivery_from f
+JOIN delivery_from n ON n.queue_id = f.next_queue_id AND n.mta = f.mta AND n.id <> f.id
+ AND n.day BETWEEN (f.t_f AT TIME ZONE 'UTC')::date - 1 AND (f.t_f AT TIME ZONE 'UTC')::date + 1
+UNION ALL
+SELECT f.day, f.id, f.mta, f.queue_id, NULL, NULL, n.t_i, 'notice', n.day, n.id, n.mta, n.queue_id
+FROM delivery_from f
+JOIN delivery_from n ON n.notification_for = f.queue_id AND n.notification_for_id = f.id
+ AND n.mta = f.mta AND n.day BETWEEN f.day AND f.day + 14;
+COMMENT ON VIEW journey IS
+    'A mail and the mail that came of it, one row per step: (day, from_id) became (next_day, next_id); to_id is the recipient that went on so. how: filter (came back to the same host), forward (by local), relay (to another host of ours), requeue (postsuper -r), proxy (passed on by a before-queue proxy), notice (Postfix wrote one about it).';
+
 -- Both sides of a mail, one row per recipient (one without recipient where none is known).
 CREATE VIEW delivery AS
 SELECT f.day, f.id AS from_id, t.id AS to_id, f.mta, f.syslog_name, f.service, f.queue_id, f.origin,
@@ -683,17 +722,23 @@ SELECT f.day, f.id AS from_id, t.id AS to_id, f.mta, f.syslog_name, f.service, f
        f.dsn AS refusal_dsn, f.reason AS refusal_reason, f.notification, f.notification_for,
        CASE
            WHEN f.origin = 'probe' THEN 'probe'
-           WHEN t.status = 'sent' THEN
+           WHEN t.status = 'sent' THEN coalesce(
                CASE
                    WHEN t.daemon = 'discard' OR t.reason IN ('discarded', 'delivered to file: /dev/null')
                        THEN 'discarded'
                    WHEN t.reason LIKE 'forwarded as %' THEN 'handed on'
+               END,
+               (SELECT CASE WHEN j.next_mta = f.mta THEN 'filtered on' ELSE 'handed on' END
+                FROM journey j
+                WHERE t.daemon IN ('smtp', 'lmtp', 'pipe') AND j.day = t.day AND j.to_id = t.id
+                LIMIT 1),
+               CASE
                    WHEN t.daemon = 'smtp' AND t.relay_address <<= ANY ('{127.0.0.0/8,::1}'::inet[])
                        THEN CASE WHEN t.next_queue_id IS NULL THEN 'swallowed by filter'
                                  ELSE 'filtered on' END
                    WHEN t.daemon = 'smtp' THEN 'accepted elsewhere'
                    ELSE 'delivered'
-               END
+               END)
            WHEN t.status IN ('bounced', 'undeliverable') THEN 'returned'
            WHEN f.expired_at IS NOT NULL THEN 'expired'
            WHEN f.removed_by = 'postsuper' THEN 'deleted'
@@ -710,4 +755,4 @@ SELECT f.day, f.id AS from_id, t.id AS to_id, f.mta, f.syslog_name, f.service, f
 FROM delivery_from f
 LEFT JOIN delivery_to t ON t.day = f.day AND t.from_id = f.id;
 COMMENT ON VIEW delivery IS
-    'Mails with their recipients and what became of each. fate: delivered (here), accepted elsewhere, handed on, filtered on, waiting, held, returned, expired, discarded, swallowed by filter, deleted, refused, not completed, vanished, probe; NULL where the log does not tell, as of a mail closed by age.';
+    'Mails with their recipients and what became of each. fate: delivered (here), accepted elsewhere, handed on (to another mail of ours, on this host by an alias or requeued, or on another host), filtered on (came back through a filter), waiting, held, returned, expired, discarded, swallowed by filter, deleted, refused, not completed, vanished, probe; NULL where the log does not tell, as of a mail closed by age.';
