@@ -181,7 +181,7 @@ COMMENT ON COLUMN delivery_from.notification_for IS
 COMMENT ON COLUMN delivery_from.notification_for_id IS
     'Row of the mail the notice is about, where it is known.';
 
-CREATE INDEX delivery_from_queue_id ON delivery_from (queue_id);
+CREATE INDEX delivery_from_queue_id ON delivery_from (queue_id, day);
 CREATE INDEX delivery_from_sender ON delivery_from (lower(sender));
 CREATE INDEX delivery_from_message_id ON delivery_from (message_id);
 

@@ -1,6 +1,5 @@
 -- Mails still open whose queue id another mail got later: their queue files are gone. Needed where
 -- files were loaded newest first; else the merge has seen it. The sources told these mails.
--- day + 0: see find_halves.sql.
 WITH gone AS MATERIALIZED (
     SELECT o.mta, o.queue_id, o.day, o.id, next.t_i
     FROM open_mail o
@@ -10,7 +9,7 @@ WITH gone AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT n.t_i FROM delivery_from n
         WHERE n.mta = o.mta AND n.queue_id = o.queue_id AND n.id <> o.id
-          AND n.day + 0 BETWEEN o.day AND o.day + 35 AND n.t_i > f.t_f
+          AND n.day BETWEEN o.day AND o.day + 35 AND n.t_i > f.t_f
           AND (n.client_name IS NOT NULL OR n.uid IS NOT NULL)
         ORDER BY n.t_i LIMIT 1
     ) next

@@ -1,8 +1,8 @@
 -- Pairs of rows that are one mail: `half` has no beginning, `mail` is the latest of the same host
 -- and queue id that began before it and had not ended. One of them still expects lines, and was told
 -- by one of the sources: the others were looked through before.
--- day + 0: without statistics the planner would take the primary key for the range of days, and
--- read the partition once per mail; the queue id finds it at once.
+-- The index has queue_id and day: without statistics the planner would else take the primary key for
+-- the range of days, and read the partition once per mail.
 WITH open AS (
     SELECT f.day, f.id, f.mta, f.queue_id, f.t_i, f.t_f, f.queued_at, f.held_at, o.born, o.ended_at,
            o.source_id
@@ -21,7 +21,7 @@ FROM (
         SELECT b.day, b.id, b.t_i, b.t_f, b.removed_at, b.queued_at, b.held_at
         FROM delivery_from b
         WHERE b.mta = half.mta AND b.queue_id = half.queue_id AND b.id <> half.id
-          AND b.day + 0 BETWEEN half.day - 35 AND half.day + 1
+          AND b.day BETWEEN half.day - 35 AND half.day + 1
           AND b.t_i <= half.t_i + interval '5 s'
         ORDER BY b.t_i DESC LIMIT 1
     ) mail
@@ -36,7 +36,7 @@ FROM (
         SELECT h.day, h.id, h.t_i, h.client_name, h.uid, h.message_id, h.notification_for
         FROM delivery_from h
         WHERE h.mta = mail.mta AND h.queue_id = mail.queue_id AND h.id <> mail.id
-          AND h.day + 0 BETWEEN mail.day - 1 AND mail.day + 35
+          AND h.day BETWEEN mail.day - 1 AND mail.day + 35
           AND h.t_i >= mail.t_i - interval '5 s'
         ORDER BY h.t_i LIMIT 1
     ) half

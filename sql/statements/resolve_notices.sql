@@ -1,5 +1,4 @@
 -- Notices whose mail was loaded after them.
--- day + 0: see find_halves.sql.
 WITH found AS MATERIALIZED (
     SELECT o.day, o.id, mail.id AS mail_id
     FROM open_mail o
@@ -9,7 +8,7 @@ WITH found AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT m.id FROM delivery_from m
         WHERE m.mta = notice.mta AND m.queue_id = notice.notification_for
-          AND m.day + 0 BETWEEN notice.day - 35 AND notice.day
+          AND m.day BETWEEN notice.day - 35 AND notice.day
           AND m.t_i <= notice.t_i + interval '5 s'
         ORDER BY m.t_i DESC LIMIT 1
     ) mail

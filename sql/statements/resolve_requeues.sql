@@ -1,6 +1,5 @@
 -- Requeued mails whose new queue id was loaded before them. Where the log does not say that the old
 -- one was requeued (postsuper -r ALL), the new one does.
--- day + 0: see find_halves.sql.
 WITH found AS MATERIALIZED (
     SELECT old.*, new.queue_id AS new_queue_id, new.t_i
     FROM open_mail o
@@ -11,7 +10,7 @@ WITH found AS MATERIALIZED (
         SELECT m.day, m.id, m.mta, m.queue_id, m.next_queue_id, m.removed_by
         FROM delivery_from m
         WHERE m.mta = new.mta AND m.queue_id = new.orig_queue_id
-          AND m.day + 0 BETWEEN new.day - 35 AND new.day AND m.t_i <= new.t_i
+          AND m.day BETWEEN new.day - 35 AND new.day AND m.t_i <= new.t_i
           AND CASE WHEN m.removed_by = 'requeued'
                   THEN m.removed_at BETWEEN new.t_i - interval '1 day' AND new.t_i + interval '5 s'
                   ELSE coalesce(m.removed_by IN ('vanished', 'age'), m.removed_at IS NULL)
