@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -16,6 +17,10 @@ Rows = Sequence[dict[str, Any]]
 
 FORMATS = ("table", "json", "csv")
 _WIDEST = 60
+# DEL, C1, what changes the direction of writing, separators of lines, private use, surrogates
+_UNPRINTED = re.compile(
+    "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\uf8ff\ufeff]"
+)
 
 
 def plain(value: Any) -> Any:
@@ -62,8 +67,13 @@ def as_table(rows: Rows) -> str:
 
 
 def as_json(value: Any) -> str:
-    """Indented JSON with a newline at its end."""
-    return json.dumps(value, indent=1, ensure_ascii=False, default=plain) + "\n"
+    """Indented JSON with a newline at its end; what a terminal might obey is escaped."""
+    return _escaped(json.dumps(value, indent=1, ensure_ascii=False, default=plain)) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """JSON without characters that do not print: above ASCII json itself lets them pass."""
+    return _UNPRINTED.sub(lambda found: json.dumps(found[0])[1:-1].replace("\x7f", "\\u007f"), text)
 
 
 def as_csv(rows: Rows) -> str:
