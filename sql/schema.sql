@@ -675,7 +675,7 @@ COMMENT ON FUNCTION create_partition(text, date, date) IS
 -- A mail and the mail it became: from one queue file to the next, on this host or another one.
 -- A queue id that comes back is told apart by time, and by the Message-ID or the id it had before.
 CREATE VIEW journey AS
-SELECT f.day, f.id AS from_id, f.mta, f.queue_id, t.id AS to_id, t.recipient, t.t_status AS t,
+SELECT f.day, f.id AS from_id, f.mta, f.queue_id, t.day AS to_day, t.id AS to_id, t.recipient, t.t_status AS t,
        CASE WHEN t.reason LIKE 'forwarded as %' THEN 'forward'
             WHEN n.mta = f.mta THEN 'filter'
             ELSE 'relay' END AS how,
@@ -687,7 +687,7 @@ JOIN delivery_from n ON n.queue_id = t.next_queue_id AND n.id <> f.id
  AND (n.message_id = f.message_id OR (n.orig_queue_id = f.queue_id AND n.mta = f.mta))
 WHERE t.status = 'sent'
 UNION ALL
-SELECT f.day, f.id, f.mta, f.queue_id, t.id, t.recipient, t.t_status, 'filter',
+SELECT f.day, f.id, f.mta, f.queue_id, t.day, t.id, t.recipient, t.t_status, 'filter',
        n.day, n.id, n.mta, n.queue_id
 FROM delivery_to t
 JOIN delivery_from f ON f.day = t.day AND f.id = t.from_id
@@ -697,19 +697,58 @@ JOIN delivery_from n ON n.message_id = f.message_id AND n.mta = f.mta AND n.id <
  AND (n.origin = 'local' OR n.client_address <<= ANY ('{127.0.0.0/8,::1}'::inet[]))
 WHERE t.status = 'sent' AND t.daemon = 'pipe' AND t.next_queue_id IS NULL
 UNION ALL
-SELECT f.day, f.id, f.mta, f.queue_id, NULL, NULL, coalesce(f.removed_at, f.t_f),
+SELECT f.day, f.id, f.mta, f.queue_id, NULL, NULL, NULL, coalesce(f.removed_at, f.t_f),
        CASE WHEN f.removed_by = 'requeued' THEN 'requeue' ELSE 'proxy' END,
        n.day, n.id, n.mta, n.queue_id
 FROM delivery_from f
-JOIN delivery_from n ON n.queue_id = f.next_queue_id AND n.mta = f.mta AND n.id <> f.id
+JOIN delivery_from n ON n.queue_id = f.next_queue_id AND n.mta = f.mta AND n.id <> f.id AND n.t_f >= f.t_f
+ AND (n.orig_queue_id = f.queue_id OR n.message_id = f.message_id OR f.message_id IS NULL)
  AND n.day BETWEEN (f.t_f AT TIME ZONE 'UTC')::date - 1 AND (f.t_f AT TIME ZONE 'UTC')::date + 1
 UNION ALL
-SELECT f.day, f.id, f.mta, f.queue_id, NULL, NULL, n.t_i, 'notice', n.day, n.id, n.mta, n.queue_id
+SELECT f.day, f.id, f.mta, f.queue_id, NULL, NULL, NULL, n.t_i, 'notice', n.day, n.id, n.mta, n.queue_id
 FROM delivery_from f
 JOIN delivery_from n ON n.notification_for = f.queue_id AND n.notification_for_id = f.id
  AND n.mta = f.mta AND n.day BETWEEN f.day AND f.day + 14;
 COMMENT ON VIEW journey IS
-    'A mail and the mail that came of it, one row per step: (day, from_id) became (next_day, next_id); to_id is the recipient that went on so. how: filter (came back to the same host), forward (by local), relay (to another host of ours), requeue (postsuper -r), proxy (passed on by a before-queue proxy), notice (Postfix wrote one about it).';
+    'A mail and the mail that came of it, one row per step: (day, from_id) became (next_day, next_id); (to_day, to_id) is the recipient that went on so, NULL where all did. how: filter (came back to the same host), forward (by local), relay (to another host of ours), requeue (postsuper -r), proxy (passed on by a before-queue proxy), notice (Postfix wrote one about it).';
+
+-- What became of a recipient (NULL: of a mail of which no recipient is known) that p_next_mta, a host
+-- of ours, got on. It stands there once: the server would not take the function apart otherwise where
+-- a query is given for it.
+CREATE FUNCTION fate_of(f delivery_from, t delivery_to, p_next_mta text) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN f.origin = 'probe' THEN 'probe'
+        WHEN t.status = 'sent' THEN coalesce(
+            CASE
+                WHEN t.daemon = 'discard' OR t.reason IN ('discarded', 'delivered to file: /dev/null')
+                    THEN 'discarded'
+                WHEN t.reason LIKE 'forwarded as %' THEN 'handed on'
+            END,
+            CASE p_next_mta = f.mta WHEN true THEN 'filtered on' WHEN false THEN 'handed on' END,
+            CASE
+                WHEN t.daemon = 'smtp' AND t.relay_address <<= ANY ('{127.0.0.0/8,::1}'::inet[])
+                    THEN CASE WHEN t.next_queue_id IS NULL THEN 'swallowed by filter'
+                              ELSE 'filtered on' END
+                WHEN t.daemon = 'smtp' THEN 'accepted elsewhere'
+                ELSE 'delivered'
+            END)
+        WHEN t.status IN ('bounced', 'undeliverable') THEN 'returned'
+        WHEN f.expired_at IS NOT NULL THEN 'expired'
+        WHEN f.removed_by = 'postsuper' THEN 'deleted'
+        WHEN f.removed_by = 'vanished' THEN 'vanished'
+        WHEN f.removed_by = 'requeued' THEN 'handed on'
+        WHEN f.accepted IS FALSE THEN 'refused'
+        WHEN f.removed_by = 'discarded' OR f.verdict LIKE '%discard' THEN 'discarded'
+        WHEN f.removed_by = 'canceled' THEN 'not completed'
+        WHEN f.removed_at IS NULL AND f.held_at > coalesce(f.released_at, '-infinity') THEN 'held'
+        WHEN f.removed_at IS NULL AND (f.queued_at IS NOT NULL OR f.held_at IS NOT NULL) THEN 'waiting'
+        WHEN f.removed_at IS NULL AND f.accepted IS NULL AND f.t_f < now() - interval '15 min'
+            THEN 'not completed'
+    END
+$$;
+COMMENT ON FUNCTION fate_of(delivery_from, delivery_to, text) IS
+    'The fate of a recipient, as the view delivery tells it: of a mail, a recipient of it or NULL, and the host of ours that the mail went on to or NULL.';
 
 -- Both sides of a mail, one row per recipient (one without recipient where none is known).
 CREATE VIEW delivery AS
@@ -720,38 +759,9 @@ SELECT f.day, f.id AS from_id, t.id AS to_id, f.mta, f.syslog_name, f.service, f
        t.copies, t.delay, t.next_queue_id, f.orig_queue_id, f.queued_at, f.held_at, f.released_at,
        f.expired_at, f.removed_at, f.removed_by, f.verdict, f.protocol_state,
        f.dsn AS refusal_dsn, f.reason AS refusal_reason, f.notification, f.notification_for,
-       CASE
-           WHEN f.origin = 'probe' THEN 'probe'
-           WHEN t.status = 'sent' THEN coalesce(
-               CASE
-                   WHEN t.daemon = 'discard' OR t.reason IN ('discarded', 'delivered to file: /dev/null')
-                       THEN 'discarded'
-                   WHEN t.reason LIKE 'forwarded as %' THEN 'handed on'
-               END,
-               (SELECT CASE WHEN j.next_mta = f.mta THEN 'filtered on' ELSE 'handed on' END
-                FROM journey j
-                WHERE t.daemon IN ('smtp', 'lmtp', 'pipe') AND j.day = t.day AND j.to_id = t.id
-                LIMIT 1),
-               CASE
-                   WHEN t.daemon = 'smtp' AND t.relay_address <<= ANY ('{127.0.0.0/8,::1}'::inet[])
-                       THEN CASE WHEN t.next_queue_id IS NULL THEN 'swallowed by filter'
-                                 ELSE 'filtered on' END
-                   WHEN t.daemon = 'smtp' THEN 'accepted elsewhere'
-                   ELSE 'delivered'
-               END)
-           WHEN t.status IN ('bounced', 'undeliverable') THEN 'returned'
-           WHEN f.expired_at IS NOT NULL THEN 'expired'
-           WHEN f.removed_by = 'postsuper' THEN 'deleted'
-           WHEN f.removed_by = 'vanished' THEN 'vanished'
-           WHEN f.removed_by = 'requeued' THEN 'handed on'
-           WHEN f.accepted IS FALSE THEN 'refused'
-           WHEN f.removed_by = 'discarded' OR f.verdict LIKE '%discard' THEN 'discarded'
-           WHEN f.removed_by = 'canceled' THEN 'not completed'
-           WHEN f.removed_at IS NULL AND f.held_at > coalesce(f.released_at, '-infinity') THEN 'held'
-           WHEN f.removed_at IS NULL AND (f.queued_at IS NOT NULL OR f.held_at IS NOT NULL) THEN 'waiting'
-           WHEN f.removed_at IS NULL AND f.accepted IS NULL AND f.t_f < now() - interval '15 min'
-               THEN 'not completed'
-       END AS fate
+       fate_of(f, t, (SELECT j.next_mta FROM journey j
+                      WHERE t.daemon IN ('smtp', 'lmtp', 'pipe') AND j.day = t.day AND j.to_id = t.id
+                      LIMIT 1)) AS fate
 FROM delivery_from f
 LEFT JOIN delivery_to t ON t.day = f.day AND t.from_id = f.id;
 COMMENT ON VIEW delivery IS
