@@ -25,6 +25,9 @@ from filling import PEOPLE
 from psycopg2.extensions import make_dsn
 
 from journal_postfix.database import SQL, Cursor
+from journal_postfix.finding import LAST_ID
+from journal_postfix.patterns import read_address
+from journal_postfix.question import FOREVER, Question
 
 ROLE = "cleaner"
 BEFORE = 3.0  # seconds of reading and writing alone, to compare with
@@ -124,8 +127,10 @@ def _trace(days: Sequence[date]) -> Callable[[Cursor], None]:
 
     def act(cursor: Cursor) -> None:
         recipient = f"p{rng.randrange(PEOPLE)}.ann@example.org"
-        values = {"recipient": recipient, "first": days[0], "last": days[-1], "most": 20}
-        cursor.execute(SQL["queries/trace_by_recipient"], values)
+        question = Question(recipient=read_address("--recipient", recipient))
+        values = question.parameters() | {"first": days[0], "last": days[-1], "most": 20}
+        values |= {"before": FOREVER, "before_id": LAST_ID}
+        cursor.execute(SQL["queries/trace_recipients"], values)
 
     return act
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import psycopg2
@@ -24,6 +24,10 @@ from journal_postfix.database import (
     Cursor,
     connect,
 )
+from journal_postfix.finding import LAST_ID
+from journal_postfix.patterns import Pattern, read_client
+from journal_postfix.period import Period
+from journal_postfix.question import FOREVER, Question
 
 LOG = Log(lines=30_000, hosts=3, seed=7, hours=96.0)
 KEEP = {"pseudonymise": 0, "delete": 0}
@@ -51,11 +55,17 @@ INSERT INTO unrecognised (daemon, shape, example, count)
 SELECT 'smtpd', 'shape ' || n, 'example ' || n, 1 FROM generate_series(1, 1000) n;
 """
 
-DAYS = {"first": date(2024, 12, 31), "last": date(2025, 1, 3), "most": 20}
+DAYS = {
+    "first": date(2024, 12, 31), "last": date(2025, 1, 3),
+    "most": 20, "before": FOREVER, "before_id": LAST_ID,
+}  # fmt: skip
 AT = "2025-01-01 12:00Z"
 ROW = {"day": date(2025, 1, 1), "id": 5000, "new_day": date(2025, 1, 1), "new_id": 1}
 WHERE = {"mtas": ["mx1.example.net"], "firsts": [AT], "lasts": [AT]}
 RUN = {"longest": timedelta(hours=1), "shuffle": timedelta(seconds=1)}
+EVENING = Period(datetime(2025, 1, 3, 18, tzinfo=UTC), FOREVER)
+NOBODY = Pattern("nobody@example.net", None)
+ADDRESS = read_client("--client", "192.0.2.254")
 # What the prepared statements are given.
 KEYS = "'{2025-01-01}', '{4000, 5000, 6000}'"
 GIVEN = {
@@ -87,6 +97,11 @@ def asked(name: str, **values: Any) -> Need:
     return Need(f"queries/{name}", DAYS | values, READER_SETTINGS)
 
 
+def traced(name: str, **criteria: Any) -> Need:
+    """What trace asks about all that is stored."""
+    return Need(f"queries/{name}", Question(**criteria).parameters() | DAYS, READER_SETTINGS)
+
+
 def done(name: str, **values: Any) -> Need:
     """What a writer does."""
     return Need(f"statements/{name}", values, WRITER_SETTINGS)
@@ -95,16 +110,24 @@ def done(name: str, **values: Any) -> Need:
 NEEDS = {
     "delivery_from_pkey": done("load_from"),
     "delivery_from_queue_id": done("close_vanished", sources=[1, 2, 3]),
-    "delivery_from_sender": asked("trace_by_sender", sender="Nobody@example.org"),
-    "delivery_from_message_id": asked("trace_by_message_id", message_id="<1@example.org>"),
+    "delivery_from_sender": traced("trace_mails", sender=NOBODY),
+    "delivery_from_message_id": traced("trace_mails", message_id="<1@example.org>"),
+    "delivery_from_client_address": traced("trace_mails", client=ADDRESS),
+    "delivery_from_notification_for_id": asked(
+        "trace_family", message_ids=[], queue_ids=[], ids=[5000]
+    ),
+    "delivery_from_sasl_username": traced("trace_mails", sasl_username=Pattern("nobody", None)),
     "delivery_to_pkey": done("update_to"),
     "delivery_to_from_id": done("load_to"),
-    "delivery_to_recipient": asked("trace_by_recipient", recipient="Nobody@example.net"),
+    "delivery_to_recipient": traced("trace_recipients", recipient=NOBODY),
+    "delivery_to_orig_to": traced("trace_recipients", recipient=NOBODY, period=EVENING),
     "delivery_attempt_to_id": done("move_attempts", **ROW),
     "noqueue_pkey": asked("oldest_noqueue"),
     "noqueue_from_id": done("move_verdicts", **ROW),
-    "noqueue_sender": asked("trace_verdicts_by_sender", sender="Nobody@example.org"),
-    "noqueue_recipient": asked("trace_verdicts_by_recipient", recipient="Nobody@example.net"),
+    "noqueue_sender": traced("trace_verdicts", sender=NOBODY),
+    "noqueue_recipient": traced("trace_verdicts", recipient=NOBODY),
+    "noqueue_client_address": traced("trace_verdicts", client=ADDRESS),
+    "noqueue_sasl_username": traced("trace_verdicts", sasl_username=Pattern("nobody", None)),
     "source_pkey": done("take_position", id=5),
     "source_identity": done("find_source", kind="file", identity="an identity"),
     "open_mail_pkey": done("find_open"),
