@@ -26,6 +26,7 @@ from journal_postfix import (
     retention,
     run,
     schema,
+    trace,
 )
 from journal_postfix.ahead import look_for_garbage_seldom
 from journal_postfix.collect import Debug
@@ -277,6 +278,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Command]] =
     "backfill": (_add_backfill, _backfill),
     "setup": (_add_setup, _setup),
     "parse": (_add_parse, _parse),
+    "trace": (trace.add_options, trace.answer),
     "status": (_add_status, _status),
     "clean": (_add_clean, _clean),
     "reconcile": (_add_reconcile, _reconcile),

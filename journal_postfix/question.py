@@ -1,7 +1,7 @@
 """What is asked of `trace`: which mails, of which period. Refuses what would mean everything.
 
-A question with a key (a literal address, an id, a client, a login, or what is in the queue now)
-may be asked of all that is stored; any other needs a period.
+A question with a key (a literal address, a client's address, an id, a login, or what is in the
+queue now) may be asked of all that is stored; any other needs a period.
 """
 
 from __future__ import annotations
@@ -159,8 +159,7 @@ def _check(question: Question) -> None:
         )
     if not question.given and not has_key(question):
         raise UsageError(
-            "without one literal address, name, id or login a period is needed, such as"
-            " --since yesterday"
+            "without one literal address, id or login a period is needed, such as --since yesterday"
         )
 
 
