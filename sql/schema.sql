@@ -718,6 +718,19 @@ $$;
 COMMENT ON FUNCTION create_partition(text, date, date) IS
     'Make the partition of a delivery table for the days from p_from up to, not including, p_to.';
 
+-- What the delivery agents said, record by record: the latest of each recipient and those before.
+CREATE VIEW delivery_record AS
+SELECT day, from_id, id AS to_id, mta, queue_id, recipient, orig_to, t_status AS t, daemon, relay,
+       delay, dsn, status, reply_code, reason
+FROM delivery_to
+UNION ALL
+SELECT a.day, t.from_id, t.id, t.mta, t.queue_id, t.recipient, t.orig_to, a.t, a.daemon, a.relay,
+       a.delay, a.dsn, a.status, a.reply_code, a.reason
+FROM delivery_attempt a
+JOIN delivery_to t ON t.day = a.day AND t.id = a.to_id;
+COMMENT ON VIEW delivery_record IS
+    'One row per delivery record that is kept, of delivery_to and of delivery_attempt. Not kept, only counted in delivery_to.skipped, are records in which nothing was tried, behind one that is kept.';
+
 -- A mail and the mail it became: from one queue file to the next, on this host or another one.
 -- A queue id that comes back is told apart by time, and by the Message-ID or the id it had before.
 CREATE VIEW journey AS
