@@ -36,7 +36,7 @@ def sums_of(facts: Iterable[Fact]) -> list[Row]:
         if told is None:
             continue
         row = _row(fact, told)
-        key = tuple(row[name] for name in _COLUMNS[:8])
+        key = (row["failed"] > 0, *(row[name] for name in _COLUMNS[:8]))
         known = sums.setdefault(key, row)
         if known is not row:
             known["failed"] += row["failed"]

@@ -648,7 +648,8 @@ CREATE TABLE login (
     failed         bigint NOT NULL,
     succeeded      bigint NOT NULL,
     t_i            timestamptz NOT NULL,
-    t_f            timestamptz NOT NULL
+    t_f            timestamptz NOT NULL,
+    CHECK ((failed > 0) <> (succeeded > 0))
 ) WITH (fillfactor = 70);
 
 COMMENT ON TABLE login IS 'Logins of SMTP clients, summed: one row per hour, service, client address, mechanism, account, and reason of failure. A row counts either failed or succeeded ones. Failed ones are kept as long as noqueue, succeeded ones as long as delivery_from.';
@@ -679,7 +680,7 @@ COMMENT ON COLUMN login.t_f IS
 
 CREATE UNIQUE INDEX login_key ON login (
     hour, mta, syslog_name, coalesce(client_address, '::'), coalesce(sasl_username, ''),
-    coalesce(sasl_method, ''), coalesce(reason, ''));
+    coalesce(sasl_method, ''), coalesce(reason, ''), (failed > 0));
 CREATE INDEX login_username ON login (lower(sasl_username));
 
 CREATE TABLE retention_log (

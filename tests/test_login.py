@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 import string
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import permutations
@@ -12,6 +15,8 @@ from typing import Any
 
 import pytest
 
+import generate
+from generate import Log
 from journal_postfix import retention
 from journal_postfix.batch import Batch
 from journal_postfix.collect import Collector
@@ -20,8 +25,9 @@ from journal_postfix.login_sums import LONGEST
 from journal_postfix.queries import ask
 from journal_postfix.writer import Mark
 from test_spans import NOON as FILE_NOON
-from test_spans import Hand, line, said_at
+from test_spans import Hand, Place, Story, line, said_at
 from test_store import EVERYTHING, NOON, configured, message, open_writer, position, rows
+from traffic.world import Line as Said
 
 Line = tuple[float, int, str]  # seconds after NOON, pid, text
 
@@ -102,6 +108,20 @@ def test_told_apart(dsn: str, other: str) -> None:
     assert len(store(dsn, batch((0, 7, failure()), (1, 7, other)))) == 2
 
 
+def test_failures_without_a_reason_are_no_successes(dsn: str) -> None:
+    """Of one account and mechanism failed and succeeded logins stay two rows, whatever is known."""
+    failed, entered = (
+        failure("192.0.2.10", reason="UGFzc3dvcmQ6", method="PLAIN"),
+        opened("3C5D120AB1"),
+    )
+    for lines in ((0, 7, failed), (1, 7, entered)), ((2, 8, entered), (3, 8, failed)):
+        logins = store(dsn, batch(*lines))
+    assert logins == [
+        ("192.0.2.10", "PLAIN", "ann@example.org", None, 2, 0),
+        ("192.0.2.10", "PLAIN", "ann@example.org", None, 0, 2),
+    ]
+
+
 def test_hours_are_told_apart(dsn: str) -> None:
     """A try before and one after the full hour are two rows, with the hours of UTC."""
     store(dsn, batch((-1, 7, failure()), (0, 7, failure())))
@@ -136,6 +156,43 @@ def test_two_sources_of_one_line(dsn: str, tmp_path: Path, text: str) -> None:
     told = line(FILE_NOON, text) + line(FILE_NOON, text, pid=8)
     assert "2 stored before from another source" in hand.load(hand.file("mail.log", told)).err
     assert rows(dsn, "SELECT failed + succeeded FROM login") == [(2,)]
+
+
+def logins_of(lines: Iterable[Said]) -> tuple[Counter[str], Counter[str | None]]:
+    """Count failed tries by client and sessions with a login by account, line by line."""
+    failed: Counter[str] = Counter()
+    sessions: Counter[str | None] = Counter()
+    accounts: dict[tuple[str, str, int], str | None] = {}
+    for one in lines:
+        process = (one.machine.name, one.ident, one.pid)
+        if tried := re.match(r"warning: \S+\[(\S+)\]: SASL \S+ authentication failed", one.text):
+            failed[tried[1]] += 1
+        elif not one.ident.endswith("/smtpd"):
+            continue
+        elif one.text.startswith("connect from "):
+            accounts[process] = None
+        elif named := re.search(r"sasl_username=(.*)", one.text):
+            accounts[process] = named[1]
+        elif one.text.startswith("disconnect from ") and " auth=1 " in one.text:
+            sessions[accounts.pop(process)] += 1
+    return failed, sessions
+
+
+@pytest.mark.parametrize("first", ["journal", "file"])
+def test_generated(dsn: str, tmp_path: Path, first: str) -> None:
+    """Of a generated log all logins are counted, and once where journal and file tell them."""
+    world = generate.simulate(Log(lines=8_000, hosts=2, seed=11))
+    lines = list(world.run())
+    place = Place(Story(world, lines, {}), dsn, tmp_path)
+    ways = [place.follow, place.load]
+    for way in ways if first == "journal" else reversed(ways):
+        way(0, 1)
+    failed, sessions = logins_of(lines)
+    assert failed.total() > 3
+    assert sessions[None] > 3
+    found = "SELECT {}, sum({})::int FROM login WHERE {} > 0 GROUP BY 1"
+    assert dict(rows(dsn, found.format("host(client_address)", *["failed"] * 2))) == failed
+    assert dict(rows(dsn, found.format("sasl_username", *["succeeded"] * 2))) == sessions
 
 
 # --- hostile --------------------------------------------------------------------------------

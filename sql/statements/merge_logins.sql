@@ -5,9 +5,9 @@ INSERT INTO login AS l (hour, mta, syslog_name, client_name, client_address, sas
 SELECT hour, mta, syslog_name, max(client_name), client_address, sasl_method, sasl_username, reason,
        sum(failed), sum(succeeded), min(t_i), max(t_f)
 FROM batch_login
-GROUP BY hour, mta, syslog_name, client_address, sasl_method, sasl_username, reason
+GROUP BY hour, mta, syslog_name, client_address, sasl_method, sasl_username, reason, failed > 0
 ON CONFLICT (hour, mta, syslog_name, (coalesce(client_address, '::')), (coalesce(sasl_username, '')),
-             (coalesce(sasl_method, '')), (coalesce(reason, ''))) DO UPDATE SET
+             (coalesce(sasl_method, '')), (coalesce(reason, '')), (failed > 0)) DO UPDATE SET
     client_name = greatest(l.client_name, excluded.client_name),
     failed = l.failed + excluded.failed,
     succeeded = l.succeeded + excluded.succeeded,
