@@ -23,7 +23,7 @@ WITH sized AS (
         WHERE a.day = t.day AND a.to_id = t.id AND a.status = 'deferred'
           AND a.daemon IN ('error', 'retry', 'qmgr', 'oqmgr', 'nqmgr')
     ) history
-    WHERE skipped > (attempts = 0)::int + kept
+    WHERE skipped > 0 AND skipped > (attempts = 0)::int + kept
 ), counted AS (
     SELECT r.lines, r.delay, r.daemon, r.relay, s.size, r.recipient,
            date_bin('15 minutes', r.t, 'epoch') AS t,

@@ -1,24 +1,30 @@
 -- Logins of a period. kind total: one row, what failed, from how many addresses, for how many accounts.
 -- client: who guesses, most failures first. account: who succeeded after more than ten failures, of
 -- this account from anywhere, or from the same address where the log does not name the account.
-WITH told AS (
-    SELECT *, CASE WHEN failed > 0 THEN t_i ELSE t_f END AS at, lower(sasl_username) AS account
+WITH told AS MATERIALIZED (
+    SELECT ctid AS place, client_address, client_name, sasl_username, lower(sasl_username) AS account,
+           failed, succeeded, t_i, t_f, CASE WHEN failed > 0 THEN t_i ELSE t_f END AS at
     FROM login
     WHERE hour > %(since)s::timestamptz - interval '1 hour' AND hour < %(until)s
       AND t_f >= %(since)s AND t_i < %(until)s
-), before AS (
-    SELECT *,
-           coalesce(sum(failed) FILTER (WHERE account IS NOT NULL) OVER (PARTITION BY account ORDER BY at), 0)
-             AS failed_account,
-           coalesce(sum(failed) FILTER (WHERE account IS NULL) OVER (PARTITION BY client_address ORDER BY at), 0)
-             AS failed_unnamed,
-           sum(failed) OVER (PARTITION BY client_address ORDER BY at) AS failed_client
+), of_accounts AS (
+    SELECT place, sum(failed) OVER (PARTITION BY account ORDER BY at) AS failed
     FROM told
+    WHERE account IN (SELECT account FROM told GROUP BY account HAVING sum(failed) > 0 AND sum(succeeded) > 0)
+), of_clients AS (
+    SELECT place, sum(failed) OVER (PARTITION BY client_address ORDER BY at) AS failed,
+           sum(failed) FILTER (WHERE account IS NULL) OVER (PARTITION BY client_address ORDER BY at) AS unnamed
+    FROM told
+    WHERE client_address IN (
+        SELECT client_address FROM told GROUP BY client_address HAVING sum(failed) > 0 AND sum(succeeded) > 0)
 ), suspect AS (
-    SELECT account, sasl_username, client_address, client_name, t_f,
-           CASE WHEN account IS NULL THEN failed_client ELSE failed_account + failed_unnamed END AS failed
-    FROM before
-    WHERE succeeded > 0
+    SELECT t.account, t.sasl_username, t.client_address, t.client_name, t.t_f,
+           CASE WHEN t.account IS NULL THEN c.failed
+                ELSE coalesce(a.failed, 0) + coalesce(c.unnamed, 0) END AS failed
+    FROM told t
+    LEFT JOIN of_accounts a USING (place)
+    LEFT JOIN of_clients c USING (place)
+    WHERE t.succeeded > 0
 ), accounts AS (
     SELECT account, min(sasl_username) AS sasl_username, max(failed) AS failed, min(t_f) AS t_i,
            (array_agg(client_address ORDER BY t_f))[1] AS client_address,
