@@ -7,21 +7,21 @@ Sums are the same in whatever order and batches the lines come. It knows no log 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import date
 
-from journal_postfix.copytext import copy_into, inet
+from journal_postfix.copytext import inet
 from journal_postfix.database import Cursor
 from journal_postfix.login import of_line
 from journal_postfix.mail import Fact, Row
 
-LONGEST = (
-    255  # bytes of a text: no account has more (RFC 4616), and a row of an index has its limit
-)
+#: Bytes of a text: no account has more (RFC 4616), and a row of an index has its limit.
+LONGEST = 255
 _TEXTS = ("client_name", "sasl_method", "sasl_username", "reason")
-_COLUMNS = (
+_KEY = (
     "hour", "mta", "syslog_name", "client_name", "client_address", "sasl_method", "sasl_username",
-    "reason", "failed", "succeeded", "t_i", "t_f",
+    "reason",
 )  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def sums_of(facts: Iterable[Fact]) -> list[Row]:
         if told is None:
             continue
         row = _row(fact, told)
-        key = (row["failed"] > 0, *(row[name] for name in _COLUMNS[:8]))
+        key = (row["failed"] > 0, *(row[name] for name in _KEY))
         known = sums.setdefault(key, row)
         if known is not row:
             known["failed"] += row["failed"]
@@ -51,8 +51,8 @@ def _row(fact: Fact, told: Row) -> Row:
         texts["sasl_method"] = texts["sasl_method"].upper()  # as clients like to write it
     return {
         "hour": fact.t.replace(minute=0, second=0, microsecond=0),
-        "mta": fact.mta,
-        "syslog_name": fact.syslog_name,
+        "mta": _cut(fact.mta),
+        "syslog_name": _cut(fact.syslog_name),
         "client_address": inet(told.get("client_address", "")),
         "failed": told.get("failed", 0),
         "succeeded": told.get("succeeded", 0),
@@ -63,7 +63,9 @@ def _row(fact: Fact, told: Row) -> Row:
 
 
 def _cut(text: str) -> str:
-    return text.encode(errors="replace")[:LONGEST].decode(errors="ignore")
+    """The text as JSON may hold it for PostgreSQL, and no longer than an index row may."""
+    plain = text.replace("\0", "?").encode(errors="replace")
+    return plain[:LONGEST].decode(errors="ignore")
 
 
 def store_sums(
@@ -74,9 +76,7 @@ def store_sums(
         row for row in sums if _is_kept(row, failed_first if row["failed"] else succeeded_first)
     ]
     if kept:
-        copy_into(cursor, "batch_login", _COLUMNS, kept)
-        cursor.execute("EXECUTE merge_logins")
-        cursor.execute("TRUNCATE batch_login")
+        cursor.execute("EXECUTE merge_logins (%s)", (json.dumps(kept, default=str),))
 
 
 def _is_kept(row: Row, first: date | None) -> bool:

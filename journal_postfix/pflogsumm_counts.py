@@ -136,7 +136,7 @@ def _count_delivery(counts: Counts, row: Row, zone: tzinfo | None) -> None:
         nested, key = (
             (counts.deferrals, "daemon") if word == "deferred" else (counts.bounces, "relay")
         )
-        nested[row[key]][reason] += count
+        nested[row[key] or ""][reason] += count
 
 
 def _count_recipient(counts: Counts, row: Row) -> None:

@@ -210,8 +210,23 @@ def test_long_texts_are_cut(dsn: str) -> None:
 
 def test_odd_characters_are_stored(dsn: str) -> None:
     """An account of any characters stays what it was, and does no harm."""
-    odd = "a'; DROP TABLE login --\\|\ttab, sasl_username=b"
+    odd = "a'; DROP TABLE login --\\|\ttab, sasl_username=b\"}]\\u0000ü\U0001f600"
     assert [row[2] for row in store(dsn, batch((0, 7, failure(account=odd))))] == [odd]
+
+
+def test_characters_that_no_database_holds(dsn: str) -> None:
+    """What PostgreSQL cannot hold becomes a question mark; no line is refused for it."""
+    assert [row[2] for row in store(dsn, batch((0, 7, failure(account="a\0b\udc80c"))))] == [
+        "a?b?c"
+    ]
+    assert rows(dsn, "SELECT count(*) FROM unrecognised") == [(0,)]
+
+
+def test_long_hosts(dsn: str) -> None:
+    """A host name that no index row could hold is cut too."""
+    collector = Collector(configured())
+    collector.add({**message("smtpd", failure()), "host": "mx" + "1" * 3000})
+    assert [row[4] for row in store(dsn, collector.take())] == [1]
 
 
 def test_guessers_with_many_names_are_as_many_rows(dsn: str) -> None:

@@ -8,4 +8,3 @@ CREATE TEMP TABLE batch_event (
     number integer, mta text, syslog_name text, pid bigint, action text, t timestamptz,
     named bigint, messages bigint
 );
-CREATE TEMP TABLE batch_login (LIKE login);
