@@ -58,8 +58,8 @@ BYTES = (
 )
 TABLES = {
     "client": "from", "content_verdict": "noqueue", "delivery": "to", "expired": "from",
-    "held": "from", "message_id": "from", "message_rejected": "from", "notification": "from",
-    "pickup": "from", "proxy_verdict": "noqueue", "queue_active": "from", "released": "from",
+    "held": "from", "login_aborted": "login", "login_failed": "login", "message_id": "from", "message_rejected": "from", "notification": "from",
+    "pickup": "from", "proxy_verdict": "noqueue", "queue_active": "from", "rate_limit": "login", "released": "from",
     "postsuper": "queue_event", "force_expired": "queue_event", "removed": "from", "requeued": "from", "resent_message_id": "from",
     "screening_busy": "noqueue", "session_trouble": "from", "verdict": "noqueue",
 }  # fmt: skip
@@ -132,7 +132,8 @@ def check(msg: MsgDetails, parsed: dict[str, Any], delivery: dict[str, Any] | No
     if found is not None and parsed["action"] != "unknown":
         assert found.daemon not in SAYS or parsed["action"] in SAYS[found.daemon]
     if delivery is not None:
-        assert delivery["table"] == TABLES[parsed["action"]]
+        in_front = parsed["action"] == "client" and "queue_id" not in parsed
+        assert delivery["table"] == ("login" if in_front else TABLES[parsed["action"]])
         assert None not in delivery.values()
 
 

@@ -188,7 +188,7 @@ def keys_of(facts: Iterable[Fact]) -> set[Key]:
         if "queue_id" in columns:
             keys.add((mta, columns["queue_id"]))
         if "also" in columns:
-            keys.update((mta, part["queue_id"]) for part in columns["also"])
+            keys.update((mta, part["queue_id"]) for part in columns["also"] if "queue_id" in part)
     return keys
 
 
@@ -216,7 +216,9 @@ def births_first(facts: Iterable[Fact]) -> list[Fact]:
     ordered = list(facts)
     places: dict[Key, list[int]] = {}
     for number, fact in enumerate(ordered):
-        key = (fact.mta, fact.columns.get("queue_id", ""))
+        if "queue_id" not in fact.columns:
+            continue
+        key = (fact.mta, fact.columns["queue_id"])
         before = places.get(key)
         if before is None:
             places[key] = [number]
@@ -250,6 +252,8 @@ def _merge_fact(fact: Fact, mails: dict[Key, list[Mail]], noqueue: list[Row]) ->
         return
     mail = None
     for part in columns.get("also", ()):  # the line begins no mail of this id, it only names it
+        if part["table"] not in _OF_MAILS:
+            continue
         found = _merge_mail(fact._replace(action="named", columns=part), mails)
         if part["queue_id"] == columns.get("queue_id"):
             mail = found

@@ -10,12 +10,9 @@ from __future__ import annotations
 from journal_postfix.fields import statements
 
 COMPLAINTS = statements(r"""
-# --- smtpd/smtpd.c, smtpd_check.c, smtpd_sasl_glue.c, smtpd_peer.c, smtpd_proxy.c ---------------
+# --- smtpd/smtpd.c, smtpd_check.c, smtpd_peer.c, smtpd_proxy.c ---------------
 non_smtp_command smtpd warning: non-SMTP command from {CLIENT}: {input}
 illegal_address smtpd warning: Illegal address syntax from {CLIENT} in {smtp_command:word} command: {input}
-login_failed smtpd warning: {CLIENT}: SASL {sasl_method} authentication failed: {reason:lazy}[, sasl_username={sasl_username:any}]
-login_aborted smtpd warning: {CLIENT}: SASL {sasl_method} authentication aborted
-rate_limit smtpd warning: {what:words} limit exceeded: {count} from {CLIENT} for service {service}
 hostname_mismatch SESSION warning: hostname {hostname:nonblank} does not resolve to address {client_address}[: {error}]
 hostname_mismatch SESSION warning: {client_address}: address not listed for hostname {hostname:nonblank}
 hostname_mismatch SESSION warning: {client_address}: hostname {hostname:nonblank} verification failed: {error}

@@ -13,6 +13,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
+from journal_postfix import login
 from journal_postfix.messages import MsgDetails
 from journal_postfix.parser import DEFAULT_SYSLOG_NAMES, Parsed, relay_parts
 from journal_postfix.verp import without_verp
@@ -93,10 +94,15 @@ def _mail(parsed: Parsed, **columns: Any) -> Delivery:
 
 def _client(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery | None:
     if "queue_id" not in parsed:
-        return None
+        return login.succeeded(parsed)
     columns: Delivery = {"table": "from", "origin": "smtp", **parsed}
     del columns["action"]
-    return columns
+    return _with_login(columns, parsed) if "sasl_username" in parsed else columns
+
+
+def _with_login(delivery: Delivery, parsed: Parsed) -> Delivery:
+    entered = login.succeeded(parsed)
+    return {**delivery, "also": [*delivery.get("also", ()), entered]} if entered else delivery
 
 
 def _pickup(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery:
@@ -269,7 +275,8 @@ def _verdict(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery | No
         return None
     row = _noqueue(msg, parsed, options)
     whole = row["daemon"] == "cleanup" or row.get("protocol_state") in WHOLE_MAIL
-    return _with_mail(msg, row, _sender(parsed, options), whole=whole)
+    row = _with_mail(msg, row, _sender(parsed, options), whole=whole)
+    return _with_login(row, parsed) if row["daemon"] == "smtpd" else row
 
 
 def _proxy_verdict(msg: MsgDetails, parsed: Parsed, options: Options) -> Delivery | None:
@@ -333,6 +340,8 @@ EXTRACT: dict[str, Extractor] = {
     "expired": _expired,
     "force_expired": _force_expired,
     "held": _held,
+    "login_aborted": login.failed,
+    "login_failed": login.failed,
     "message_id": _message_id,
     "message_rejected": _message_rejected,
     "notification": _notification,
@@ -340,6 +349,7 @@ EXTRACT: dict[str, Extractor] = {
     "postsuper": _queue_event,
     "proxy_verdict": _proxy_verdict,
     "queue_active": _queue_active,
+    "rate_limit": login.failed,
     "released": _released,
     "removed": _removed,
     "requeued": _requeued,
@@ -376,8 +386,8 @@ def extract_delivery(
 ) -> tuple[list[str], Delivery | None]:
     """What one parsed line tells: `(errors, delivery)`.
 
-    `delivery` has `table` (`from`, `to`, `noqueue`, `queue_event`), columns of that table without None values,
-    and for `also` a list of further rows the same line tells about. It is None for a line that
+    `delivery` has `table` (`from`, `to`, `noqueue`, `queue_event`, `login`), columns of that table without
+    None values, and for `also` a list of further rows the same line tells about. It is None for a line that
     carries no delivery fact. `errors` names what is odd in a line without refusing it.
     """
     extract = EXTRACT.get(parsed["action"])

@@ -1,8 +1,8 @@
-r"""What Postfix says about mails: the table of statements that carry a delivery fact.
+r"""What Postfix says about mails and logins: the table of statements that carry such a fact.
 
 A row is a name, who says it, and the text as the C source prints it; `fields` tells how it is
 written. Rows are tried in this order, so a strict one stands before its loose one. What carries
-no delivery fact stands in `remarks` and `complaints`; STATEMENTS is all of it.
+no such fact stands in `remarks` and `complaints`; STATEMENTS is all of it.
 
 The tables know the text of one line. They do not know what a line means for a mail.
 
@@ -76,6 +76,11 @@ session_trouble smtpd {queue_id|NOQUEUE}: {trouble} after {protocol_state}[ ({by
 session_trouble smtpd {trouble} after {protocol_state}[ ({bytes} bytes)] from {CLIENT}
 # qmqpd/qmqpd.c
 session_trouble qmqpd {queue_id|NOQUEUE}: {CLIENT}: {trouble} while {phase:any}
+# --- logins ---------------------------------------------------------------------------------
+# smtpd/smtpd_sasl_glue.c, smtpd_sasl_authenticate(); the account since 3.9, 3.5.22 to 3.8.3
+login_failed smtpd warning: {CLIENT}: SASL {sasl_method} authentication failed: {reason:lazy}[, sasl_username={sasl_username:any}]
+login_aborted smtpd warning: {CLIENT}: SASL {sasl_method} authentication aborted
+rate_limit smtpd warning: {what:words} limit exceeded: {count} from {CLIENT} for service {service}
 """)
 
 STATEMENTS = FACTS + REMARKS + COMPLAINTS

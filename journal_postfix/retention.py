@@ -20,6 +20,7 @@ from journal_postfix.config import Config
 from journal_postfix.database import PLAIN_SETTINGS, SQL, Connection, Cursor, Error, connect, dicts
 from journal_postfix.messages import InputError
 from journal_postfix.partitions import DELIVERY_TABLES
+from journal_postfix.store import Horizon
 
 log = logging.getLogger("journal_postfix")
 
@@ -61,6 +62,7 @@ def _clean(connection: Connection, config: Config, now: datetime) -> Cleaned:
                 cleaned += _clean_table(cursor, table, first)
         if horizon.delivery is not None:
             cursor.execute(SQL["statements/forget_events"], {"first": horizon.delivery})
+        cleaned += _forget_logins(cursor, horizon)
         firsts_kept = [first for first in horizon if first is not None]
         if firsts_kept:
             cursor.execute(SQL["statements/forget_sessions"], {"first": max(firsts_kept)})
@@ -150,6 +152,21 @@ def _delete(cursor: Cursor, partition: str, first: date) -> int:
             return rows
 
 
+def _forget_logins(cursor: Cursor, horizon: Horizon) -> Cleaned:
+    """Failed logins go with the refusals of their time, the others with the mails."""
+    rows = 0
+    while True:
+        cursor.execute(SQL["statements/forget_logins"], {**horizon._asdict(), "portion": PORTION})
+        rows += cursor.rowcount
+        if cursor.rowcount < PORTION:
+            break
+    if not rows:
+        return []
+    cursor.execute(SQL["statements/oldest_login"])
+    (oldest,) = cursor.fetchone() or (None,)
+    return [{"day": None, "table_name": "login", "rows": rows, "oldest_left": oldest}]
+
+
 def _record(cursor: Cursor, table: str, day: date, rows: int) -> dict[str, Any]:
     cursor.execute(f"SELECT min(day) FROM {table}")
     (oldest,) = cursor.fetchone() or (None,)
@@ -164,7 +181,8 @@ def clean_regularly(
         try:
             cleaned = clean(dsn(), config, clock())
             for row in cleaned:
-                log.info("clean-up: %s %s, %d rows", row["table_name"], row["day"], row["rows"])
+                what = " ".join(str(row[name]) for name in ("table_name", "day") if row[name])
+                log.info("clean-up: %s, %d rows", what, row["rows"])
         except InputError as error:
             log.warning("%s", error)
         if stop.wait(config.clean_interval):

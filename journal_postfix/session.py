@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from journal_postfix import screening
+from journal_postfix import login, screening
 from journal_postfix.delivery import Delivery, extract_delivery, queued_as
 from journal_postfix.messages import MsgDetails
 from journal_postfix.parser import Parsed
@@ -74,8 +74,11 @@ def _connect(
 def _disconnect(
     processes: Remembered, msg: MsgDetails, parsed: Parsed, delivery: Delivery | None
 ) -> Delivery | None:
-    processes.end(_key(msg))
-    return None
+    """A login that no line of the session named is told by its end."""
+    process = processes.end(_key(msg)) or {}
+    if "login" in process or process.get("client") != _client_of(parsed):
+        return None
+    return login.unnamed(parsed)
 
 
 def _tls_connection(
@@ -97,14 +100,26 @@ def _client(
     process = processes.go_on(_key(msg), msg)
     client = _client_of(parsed)
     tls = process.get("tls") if process.get("client") == client else None
-    if delivery is None:  # NOQUEUE: a proxy filter comes first, the mail is opened behind it
+    delivery = _once(process, delivery)
+    if "queue_id" not in parsed:  # a proxy filter comes first, the mail is opened behind it
         process["front"] = {**_pick(parsed, (*_CLIENT, *_LOGIN)), **(tls or {})}
-        return None
+        return delivery
+    assert delivery is not None
     process["mail"] = {"queue_id": delivery["queue_id"], "client": client}
     if tls:
         delivery |= tls
     if "pending" in process:
         delivery |= _inferred([one for one in process.pop("pending") if one["client"] == client])
+    return delivery
+
+
+def _once(process: Session, delivery: Delivery | None) -> Delivery | None:
+    """The login of a session, which each of its mails names, is told by the first line alone."""
+    if delivery is None or login.of_line(delivery) is None:
+        return delivery
+    if "login" in process:
+        return login.without(delivery)
+    process["login"] = True
     return delivery
 
 
@@ -127,6 +142,8 @@ def _verdict(
     processes: Remembered, msg: MsgDetails, parsed: Parsed, delivery: Delivery | None
 ) -> Delivery | None:
     """Remember what changes the way of a mail that is not opened yet (MAPPING case 6)."""
+    if "sasl_username" in parsed:
+        delivery = _once(processes.go_on(_key(msg), msg), delivery)
     if delivery is None or "queue_id" in delivery or "sender" not in delivery:
         return delivery
     process = processes.get(_key(msg)) or {}

@@ -17,12 +17,13 @@ from journal_postfix.batch import Key, MailRules, Merged, keys_of, merge_batch
 from journal_postfix.copytext import copy_into, inet
 from journal_postfix.database import SQL, Behind, Connection, Cursor, dicts
 from journal_postfix.kept import KeptMails
+from journal_postfix.login_sums import store_sums, sums_of
 from journal_postfix.mail import LATE, RECEIVED, SHUFFLE, Fact, Mail, Row
 from journal_postfix.queue_events import runs_of, store_runs
 
 _PREPARED = (
     "find_open", "load_from", "load_to", "update_from", "update_to", "merge_open",
-    "merge_unrecognised",
+    "merge_unrecognised", "merge_logins",
 )  # fmt: skip
 _INET = {
     "delivery_from": "client_address",
@@ -333,5 +334,6 @@ def store_deliveries(
     settled = _settled(facts, finite=options.finite)
     write_rows(cursor, tables, merged, source_ids, settled)
     store_runs(cursor, runs_of(facts), horizon.delivery)
+    store_sums(cursor, sums_of(facts), horizon.noqueue, horizon.delivery)
     tables.kept.keep(stored, settled)
     return old

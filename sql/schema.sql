@@ -642,6 +642,53 @@ COMMENT ON COLUMN queue_event.messages IS
 
 CREATE INDEX queue_event_t ON queue_event (mta, t);
 
+CREATE TABLE login (
+    hour           timestamptz NOT NULL,
+    mta            text NOT NULL,
+    syslog_name    text NOT NULL,
+    client_name    text,
+    client_address inet,
+    sasl_method    text,
+    sasl_username  text,
+    reason         text,
+    failed         bigint NOT NULL,
+    succeeded      bigint NOT NULL,
+    t_i            timestamptz NOT NULL,
+    t_f            timestamptz NOT NULL,
+    CHECK ((failed > 0) <> (succeeded > 0))
+) WITH (fillfactor = 70);
+
+COMMENT ON TABLE login IS 'Logins of SMTP clients, summed: one row per hour, service, client address, mechanism, account, and reason of failure. A row counts either failed or succeeded ones. Failed ones are kept as long as noqueue, succeeded ones as long as delivery_from.';
+COMMENT ON COLUMN login.hour IS
+    'Begin of the hour.';
+COMMENT ON COLUMN login.mta IS
+    'Host that wrote the log lines, after the keys mta and mta_names.';
+COMMENT ON COLUMN login.syslog_name IS
+    'smtpd''s syslog_name, with its service (postfix/submission).';
+COMMENT ON COLUMN login.client_name IS
+    'A verified host name of the client in that hour, else unknown. Rule: greatest. Personal data.';
+COMMENT ON COLUMN login.client_address IS
+    'Client, its address. Personal data.';
+COMMENT ON COLUMN login.sasl_method IS
+    'SASL mechanism in capitals, where known.';
+COMMENT ON COLUMN login.sasl_username IS
+    'Account as the client named it, cut at 255 bytes. NULL: the log does not tell it (failures before Postfix 3.9, before 3.5.22 to 3.8.3 of the older releases; logins with no mail behind them). Personal data.';
+COMMENT ON COLUMN login.reason IS
+    'Why it failed, in the words of the SASL library, cut at 255 bytes. NULL: it succeeded, or no reason was given. Personal data.';
+COMMENT ON COLUMN login.failed IS
+    'Tries that failed, were given up by the client, or came too fast (AUTH command rate). Rule: sum.';
+COMMENT ON COLUMN login.succeeded IS
+    'Sessions that were logged in. Rule: sum.';
+COMMENT ON COLUMN login.t_i IS
+    'First of them. Rule: earliest line.';
+COMMENT ON COLUMN login.t_f IS
+    'Latest of them. Rule: latest line.';
+
+CREATE UNIQUE INDEX login_key ON login (
+    hour, mta, syslog_name, coalesce(client_address, '::'), coalesce(sasl_username, ''),
+    coalesce(sasl_method, ''), coalesce(reason, ''), (failed > 0));
+CREATE INDEX login_username ON login (lower(sasl_username));
+
 CREATE TABLE retention_log (
     t           timestamptz NOT NULL DEFAULT now(),
     day         date,
@@ -677,6 +724,19 @@ END
 $$;
 COMMENT ON FUNCTION create_partition(text, date, date) IS
     'Make the partition of a delivery table for the days from p_from up to, not including, p_to.';
+
+-- What the delivery agents said, record by record: the latest of each recipient and those before.
+CREATE VIEW delivery_record AS
+SELECT day, from_id, id AS to_id, mta, queue_id, recipient, orig_to, t_status AS t, daemon, relay,
+       delay, dsn, status, reply_code, reason
+FROM delivery_to
+UNION ALL
+SELECT a.day, t.from_id, t.id, t.mta, t.queue_id, t.recipient, t.orig_to, a.t, a.daemon, a.relay,
+       a.delay, a.dsn, a.status, a.reply_code, a.reason
+FROM delivery_attempt a
+JOIN delivery_to t ON t.day = a.day AND t.id = a.to_id;
+COMMENT ON VIEW delivery_record IS
+    'One row per delivery record that is kept, of delivery_to and of delivery_attempt. Not kept, only counted in delivery_to.skipped, are records in which nothing was tried, behind one that is kept.';
 
 -- A mail and the mail it became: from one queue file to the next, on this host or another one.
 -- A queue id that comes back is told apart by time, and by the Message-ID or the id it had before.

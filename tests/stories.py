@@ -3,8 +3,8 @@
 A story is `mails/NAME.log` (or `NAME.1.log`, `NAME.2.log`: one log cut into files) and
 `mails/NAME.yml`: under `mails` the rows of delivery_from, in each its recipients (`to`), their
 replaced records (`history`) and the verdicts that belong to the mail (`verdicts`); under `noqueue`
-the verdicts that belong to none; under `events` the rows of queue_event. All rows are listed; of a
-row only columns worth stating, a null must be NULL. `fate` is the view's, `notification_for_id` the
+the verdicts that belong to none; under `events` the rows of queue_event; under `logins` those of
+login, hours summed up. All rows are listed; of a row only columns worth stating, a null must be NULL. `fate` is the view's, `notification_for_id` the
 queue id of the row it points to (with the message-id behind it where the queue id comes back).
 `config` holds configuration keys, `forged_by_pid` a process that is not Postfix's.
 `only_in_order` tells why lines may not be shuffled over the end of a batch, `sessions` why the lines
@@ -58,6 +58,7 @@ class Story:
     mails: list[Row] = field(default_factory=list)
     noqueue: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
+    logins: list[Row] = field(default_factory=list)
     config: Row = field(default_factory=dict)
     forged_by_pid: int | None = None
     only_in_order: str = ""
@@ -277,6 +278,12 @@ _QUERIES = {
     "noqueue": "SELECT * FROM noqueue",
     "fates": "SELECT from_id, to_id, fate FROM delivery",
     "events": "SELECT * FROM queue_event",
+    "logins": (
+        "SELECT mta, syslog_name, max(client_name) AS client_name, client_address, sasl_method,"
+        " sasl_username, reason, sum(failed)::int AS failed, sum(succeeded)::int AS succeeded,"
+        " min(hour) AS hour, min(t_i) AS t_i, max(t_f) AS t_f FROM login"
+        " GROUP BY mta, syslog_name, client_address, sasl_method, sasl_username, reason"
+    ),
     "unrecognised": "SELECT daemon, shape, sqlstate FROM unrecognised",
 }
 
@@ -306,6 +313,7 @@ class Stored:
     mails: list[Row]
     noqueue: list[Row]
     events: list[Row]
+    logins: list[Row]
     lost: list[str]  # rows that belong to something that is not there, lines not recognised
 
 
@@ -330,7 +338,7 @@ def stored(dsn: str) -> Stored:
         row["notification_for_id"] = _names(by_id, row["notification_for_id"])
     free = [row for row in rows["noqueue"] if row["from_id"] is None]
     lost += [repr(row) for row in rows["unrecognised"]]
-    return Stored(list(mails.values()), free, rows["events"], lost)
+    return Stored(list(mails.values()), free, rows["events"], rows["logins"], lost)
 
 
 def _put(rows: dict[Any, Row], key: Any, name: str, row: Row, lost: list[str]) -> None:
@@ -414,7 +422,7 @@ def check(
     have = stored(dsn)
     wrong = list(have.lost)
     for story in stories:
-        for kind in ("mails", "noqueue", "events"):
+        for kind in ("mails", "noqueue", "events", "logins"):
             rows = _of(story, getattr(have, kind))
             found = differences(kind, expected(getattr(story, kind)), rows)
             wrong += [f"{story.name}: {text}" for text in found]

@@ -32,7 +32,7 @@ Row = dict[str, Any]
 
 PROGRAMS = ("postfix", "saslpasswd2", "ip", "unshare", "openssl", "journalctl")
 TABLES = ("delivery_from", "delivery_to", "delivery_attempt", "noqueue", "unrecognised",
-          "queue_event", "source")  # fmt: skip
+          "queue_event", "login", "source")  # fmt: skip
 OURS = (("127.0.0.1", 10587), (hosts.SERVER_ADDRESSES[0], 25))  # where our own instances listen
 DEBIAN = Path(folder) if (folder := os.environ.get("JOURNAL_POSTFIX_TEST_DEBIAN")) else None
 STEPS = [step.__name__ for step in (*TOGETHER, *ALONE)]
@@ -351,6 +351,30 @@ def test_bulk_changes_of_the_queue_are_kept(outcome: Outcome) -> None:
     assert {event["action"] for event in events} == {
         "Deleted", "Force-expired", "Placed on hold", "Released from hold", "Requeued",
     }  # fmt: skip
+
+
+def test_logins_are_counted(outcome: Outcome) -> None:
+    """Logins that real clients made count, each session once, and those that failed by their reason."""
+    logins = outcome.tables["login"]
+    mails = [row for row in outcome.tables["delivery_from"] if row["sasl_method"] != "XCLIENT"]
+    named = {row["sasl_username"] for row in mails} - {None}
+    entered = [row for row in logins if row["succeeded"]]
+    without_mail = {row["sasl_username"] for row in entered} - named
+    assert without_mail in ({None}, {"carol@example.com"})  # verdicts name the account since 3.10
+    assert all(row["succeeded"] == 1 for row in entered)
+    failed = Counter[tuple[Any, ...]]()
+    for row in logins:
+        if row["failed"]:
+            failed[row["syslog_name"], row["sasl_method"], row["sasl_username"]] += row["failed"]
+    assert failed == {
+        ("postfix/limited", None, None): 3,
+        ("postfix/saslauthd", "LOGIN", None): 1,
+        ("postfix/saslauthd", "PLAIN", "dave@example.com"): 1,
+        ("postfix/submission", "PLAIN", "carol@example.com"): 1,
+        ("postfix/submissions", "NONSUCH", None): 1,
+        ("postfix/submissions", "PLAIN", None): 2,
+        ("postfix/submissions", "PLAIN", "bob@example.com"): 2,
+    }
 
 
 def test_every_statement_is_recognised(outcome: Outcome) -> None:

@@ -49,6 +49,11 @@ INSERT INTO queue_event (mta, t, syslog_name, pid, action, named)
 SELECT format('mx%s.example.net', n % 100), timestamptz '2024-01-01 00:00Z' + n * interval '1 hour',
        'postfix', n, 'Deleted', 1
 FROM generate_series(1, 5000) n;
+INSERT INTO login (hour, mta, syslog_name, client_address, sasl_username, failed, succeeded, t_i, t_f)
+SELECT date_trunc('hour', t), 'mx1.example.net', 'postfix', '192.0.2.1'::inet + n % 100,
+       format('user%s@example.org', n % 5000), 1, 0, t, t
+FROM generate_series(1, 50000) n
+CROSS JOIN LATERAL (SELECT timestamptz '2025-01-01 00:00Z' + n * interval '1 minute' AS t) at;
 INSERT INTO gap (source_id, mta, t_from, t_to, reason)
 SELECT n, 'mx1.example.net', now(), now(), 'rotated away' FROM generate_series(1, 1000) n;
 INSERT INTO unrecognised (daemon, shape, example, count)
@@ -62,6 +67,7 @@ DAYS = {
 AT = "2025-01-01 12:00Z"
 ROW = {"day": date(2025, 1, 1), "id": 5000, "new_day": date(2025, 1, 1), "new_id": 1}
 WHERE = {"mtas": ["mx1.example.net"], "firsts": [AT], "lasts": [AT]}
+PERIOD = {"since": "2025-01-01 00:00Z", "until": "2025-02-01 00:00Z"}
 RUN = {"longest": timedelta(hours=1), "shuffle": timedelta(seconds=1)}
 EVENING = Period(datetime(2025, 1, 3, 18, tzinfo=UTC), FOREVER)
 NOBODY = Pattern("nobody@example.net", None)
@@ -74,6 +80,7 @@ GIVEN = {
     "statements/load_to": KEYS,
     "statements/update_from": KEYS,
     "statements/update_to": KEYS,
+    "statements/merge_logins": "'[]'",
 }
 # What a batch hands over; nobody analyses a temporary table, and here it is its size that counts.
 A_BATCH = """
@@ -138,6 +145,8 @@ NEEDS = {
     "unrecognised_pkey": done("merge_unrecognised"),
     "queue_event_pkey": done("merge_events", **RUN),
     "queue_event_t": done("merge_events", **RUN),
+    "login_key": done("merge_logins"),
+    "login_username": asked("trace_logins", sasl_username="User7@example.org", **PERIOD),
 }
 # How much more the query must cost without its index.
 MULTIPLE = 2

@@ -65,7 +65,7 @@ def check(msg: MsgDetails) -> None:
     errors, delivery = extract_delivery(msg, parsed)
     assert all(isinstance(error, str) for error in errors)
     for row in (delivery, *delivery.get("also", ())) if delivery is not None else ():
-        assert row["table"] in ("from", "to", "noqueue", "queue_event")
+        assert row["table"] in ("from", "to", "noqueue", "queue_event", "login")
         assert None not in row.values()
 
 
