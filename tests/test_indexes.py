@@ -101,7 +101,7 @@ NEEDS = {
     "delivery_to_from_id": done("load_to"),
     "delivery_to_recipient": asked("trace_by_recipient", recipient="Nobody@example.net"),
     "delivery_attempt_to_id": done("move_attempts", **ROW),
-    "noqueue_pkey": asked("oldest_noqueue"),
+    "noqueue_pkey": asked("status_retention"),
     "noqueue_from_id": done("move_verdicts", **ROW),
     "noqueue_sender": asked("trace_verdicts_by_sender", sender="Nobody@example.org"),
     "noqueue_recipient": asked("trace_verdicts_by_recipient", recipient="Nobody@example.net"),
