@@ -711,6 +711,43 @@ JOIN delivery_from n ON n.notification_for = f.queue_id AND n.notification_for_i
 COMMENT ON VIEW journey IS
     'A mail and the mail that came of it, one row per step: (day, from_id) became (next_day, next_id); to_id is the recipient that went on so. how: filter (came back to the same host), forward (by local), relay (to another host of ours), requeue (postsuper -r), proxy (passed on by a before-queue proxy), notice (Postfix wrote one about it).';
 
+-- What became of a recipient (of a mail without a known one, t is NULL); onward: what view journey
+-- says of a recipient that was sent on. One rule for all who ask: the server puts it in their queries.
+CREATE FUNCTION fate(f delivery_from, t delivery_to, onward text) RETURNS text
+LANGUAGE sql STABLE AS $$
+SELECT CASE
+    WHEN (f).origin = 'probe' THEN 'probe'
+    WHEN (t).status = 'sent' THEN coalesce(
+        CASE
+            WHEN (t).daemon = 'discard' OR (t).reason IN ('discarded', 'delivered to file: /dev/null')
+                THEN 'discarded'
+            WHEN (t).reason LIKE 'forwarded as %' THEN 'handed on'
+        END,
+        CASE WHEN (t).daemon IN ('smtp', 'lmtp', 'pipe') THEN onward END,
+        CASE
+            WHEN (t).daemon = 'smtp' AND (t).relay_address <<= ANY ('{127.0.0.0/8,::1}'::inet[])
+                THEN CASE WHEN (t).next_queue_id IS NULL THEN 'swallowed by filter'
+                          ELSE 'filtered on' END
+            WHEN (t).daemon = 'smtp' THEN 'accepted elsewhere'
+            ELSE 'delivered'
+        END)
+    WHEN (t).status IN ('bounced', 'undeliverable') THEN 'returned'
+    WHEN (f).expired_at IS NOT NULL THEN 'expired'
+    WHEN (f).removed_by = 'postsuper' THEN 'deleted'
+    WHEN (f).removed_by = 'vanished' THEN 'vanished'
+    WHEN (f).removed_by = 'requeued' THEN 'handed on'
+    WHEN (f).accepted IS FALSE THEN 'refused'
+    WHEN (f).removed_by = 'discarded' OR (f).verdict LIKE '%discard' THEN 'discarded'
+    WHEN (f).removed_by = 'canceled' THEN 'not completed'
+    WHEN (f).removed_at IS NULL AND (f).held_at > coalesce((f).released_at, '-infinity') THEN 'held'
+    WHEN (f).removed_at IS NULL AND ((f).queued_at IS NOT NULL OR (f).held_at IS NOT NULL) THEN 'waiting'
+    WHEN (f).removed_at IS NULL AND (f).accepted IS NULL AND (f).t_f < now() - interval '15 min'
+        THEN 'not completed'
+END
+$$;
+COMMENT ON FUNCTION fate(delivery_from, delivery_to, text) IS
+    'What became of a recipient, as view delivery shows it. onward: filtered on or handed on where view journey knows the mail that it went on as.';
+
 -- Both sides of a mail, one row per recipient (one without recipient where none is known).
 CREATE VIEW delivery AS
 SELECT f.day, f.id AS from_id, t.id AS to_id, f.mta, f.syslog_name, f.service, f.queue_id, f.origin,
@@ -720,39 +757,189 @@ SELECT f.day, f.id AS from_id, t.id AS to_id, f.mta, f.syslog_name, f.service, f
        t.copies, t.delay, t.next_queue_id, f.orig_queue_id, f.queued_at, f.held_at, f.released_at,
        f.expired_at, f.removed_at, f.removed_by, f.verdict, f.protocol_state,
        f.dsn AS refusal_dsn, f.reason AS refusal_reason, f.notification, f.notification_for,
-       CASE
-           WHEN f.origin = 'probe' THEN 'probe'
-           WHEN t.status = 'sent' THEN coalesce(
-               CASE
-                   WHEN t.daemon = 'discard' OR t.reason IN ('discarded', 'delivered to file: /dev/null')
-                       THEN 'discarded'
-                   WHEN t.reason LIKE 'forwarded as %' THEN 'handed on'
-               END,
-               (SELECT CASE WHEN j.next_mta = f.mta THEN 'filtered on' ELSE 'handed on' END
-                FROM journey j
-                WHERE t.daemon IN ('smtp', 'lmtp', 'pipe') AND j.day = t.day AND j.to_id = t.id
-                LIMIT 1),
-               CASE
-                   WHEN t.daemon = 'smtp' AND t.relay_address <<= ANY ('{127.0.0.0/8,::1}'::inet[])
-                       THEN CASE WHEN t.next_queue_id IS NULL THEN 'swallowed by filter'
-                                 ELSE 'filtered on' END
-                   WHEN t.daemon = 'smtp' THEN 'accepted elsewhere'
-                   ELSE 'delivered'
-               END)
-           WHEN t.status IN ('bounced', 'undeliverable') THEN 'returned'
-           WHEN f.expired_at IS NOT NULL THEN 'expired'
-           WHEN f.removed_by = 'postsuper' THEN 'deleted'
-           WHEN f.removed_by = 'vanished' THEN 'vanished'
-           WHEN f.removed_by = 'requeued' THEN 'handed on'
-           WHEN f.accepted IS FALSE THEN 'refused'
-           WHEN f.removed_by = 'discarded' OR f.verdict LIKE '%discard' THEN 'discarded'
-           WHEN f.removed_by = 'canceled' THEN 'not completed'
-           WHEN f.removed_at IS NULL AND f.held_at > coalesce(f.released_at, '-infinity') THEN 'held'
-           WHEN f.removed_at IS NULL AND (f.queued_at IS NOT NULL OR f.held_at IS NOT NULL) THEN 'waiting'
-           WHEN f.removed_at IS NULL AND f.accepted IS NULL AND f.t_f < now() - interval '15 min'
-               THEN 'not completed'
-       END AS fate
+       fate(f, t, (SELECT min(CASE WHEN j.next_mta = f.mta THEN 'filtered on' ELSE 'handed on' END)
+                   FROM journey j WHERE j.day = t.day AND j.to_id = t.id)) AS fate
 FROM delivery_from f
 LEFT JOIN delivery_to t ON t.day = f.day AND t.from_id = f.id;
 COMMENT ON VIEW delivery IS
     'Mails with their recipients and what became of each. fate: delivered (here), accepted elsewhere, handed on (to another mail of ours, on this host by an alias or requeued, or on another host), filtered on (came back through a filter), waiting, held, returned, expired, discarded, swallowed by filter, deleted, refused, not completed, vanished, probe; NULL where the log does not tell, as of a mail closed by age.';
+
+-- The two questions of a report, each answered in one go over the days concerned: no look-up by row.
+-- Rows of a mail have the day it was first seen on, which is that of its beginning or a later one.
+CREATE FUNCTION mail_between(p_since timestamptz, p_until timestamptz)
+RETURNS TABLE (day date, id bigint, mta text, t_i timestamptz, origin text, is_submission boolean,
+               client_name text, client_address inet, sasl_username text, sender text, size bigint,
+               encryption_protocol text, notification text, received boolean)
+LANGUAGE sql STABLE AS $$
+SELECT f.day, f.id, f.mta, f.t_i, f.origin, f.is_submission, f.client_name, f.client_address,
+       f.sasl_username, f.sender, f.size, f.encryption_protocol, f.notification,
+       f.origin NOT IN ('forward', 'requeue') AND again.next_id IS NULL
+       AND (f.accepted IS TRUE OR f.queued_at IS NOT NULL OR f.held_at IS NOT NULL
+            OR coalesce(f.verdict LIKE '%discard', false) OR coalesce(f.removed_by = 'discarded', false)
+            OR EXISTS (SELECT FROM delivery_to t WHERE t.day = f.day AND t.from_id = f.id))
+FROM delivery_from f
+LEFT JOIN (
+    SELECT DISTINCT j.next_day, j.next_id FROM journey j
+    WHERE j.how <> 'notice'
+      AND j.day BETWEEN (p_since AT TIME ZONE 'UTC')::date - 1 AND (p_until AT TIME ZONE 'UTC')::date + 1
+      AND j.next_day BETWEEN (p_since AT TIME ZONE 'UTC')::date AND (p_until AT TIME ZONE 'UTC')::date + 1
+) again ON again.next_day = f.day AND again.next_id = f.id
+WHERE f.day BETWEEN (p_since AT TIME ZONE 'UTC')::date AND (p_until AT TIME ZONE 'UTC')::date + 1
+  AND f.t_i >= p_since AND f.t_i < p_until AND f.origin <> 'probe'
+$$;
+COMMENT ON FUNCTION mail_between(timestamptz, timestamptz) IS
+    'Mails that began from p_since up to, not including, p_until; probes are left out. received: it came in, and is not a mail of ours that came back through a filter, was forwarded, requeued or handed to another host of ours: where each mail is to count once, only these do.';
+
+CREATE FUNCTION recipient_between(p_since timestamptz, p_until timestamptz)
+RETURNS TABLE (day date, from_id bigint, to_id bigint, mta text, t_i timestamptz, origin text,
+               is_submission boolean, client_address inet, sasl_username text, sender text, size bigint,
+               hold_reason text, recipient text, status text, dsn text, reason text, relay text,
+               relay_name text, relay_address inet, queue_id text, daemon text, attempts integer,
+               skipped integer, delay_conn_setup double precision, delay_transmission double precision,
+               encryption_protocol text, fate text)
+LANGUAGE sql STABLE AS $$
+SELECT f.day, f.id, t.id, f.mta, f.t_i, f.origin, f.is_submission, f.client_address, f.sasl_username,
+       f.sender, f.size, f.hold_reason, t.recipient, t.status, t.dsn, t.reason, t.relay, t.relay_name,
+       t.relay_address, f.queue_id, t.daemon, t.attempts, t.skipped, t.delay_conn_setup,
+       t.delay_transmission, t.encryption_protocol, fate(f, t, step.onward)
+FROM delivery_from f
+LEFT JOIN delivery_to t ON t.day = f.day AND t.from_id = f.id
+ AND t.day BETWEEN (p_since AT TIME ZONE 'UTC')::date AND (p_until AT TIME ZONE 'UTC')::date + 1
+LEFT JOIN (
+    SELECT j.to_id, min(CASE WHEN j.next_mta = j.mta THEN 'filtered on' ELSE 'handed on' END) AS onward
+    FROM (
+        SELECT to_id, mta, next_mta FROM journey
+        WHERE to_id IS NOT NULL
+          AND day BETWEEN (p_since AT TIME ZONE 'UTC')::date AND (p_until AT TIME ZONE 'UTC')::date + 1
+          AND next_day BETWEEN (p_since AT TIME ZONE 'UTC')::date - 1 AND (p_until AT TIME ZONE 'UTC')::date + 1
+        UNION ALL  -- few waited for days before they went on
+        SELECT to_id, mta, next_mta FROM journey
+        WHERE to_id IS NOT NULL AND t > p_until + interval '12 hours'
+          AND day BETWEEN (p_since AT TIME ZONE 'UTC')::date AND (p_until AT TIME ZONE 'UTC')::date + 1
+          AND next_day > (p_until AT TIME ZONE 'UTC')::date + 1
+    ) j
+    GROUP BY j.to_id
+) step ON step.to_id = t.id
+WHERE f.day BETWEEN (p_since AT TIME ZONE 'UTC')::date AND (p_until AT TIME ZONE 'UTC')::date + 1
+  AND f.t_i >= p_since AND f.t_i < p_until AND f.origin <> 'probe'
+$$;
+COMMENT ON FUNCTION recipient_between(timestamptz, timestamptz) IS
+    'Recipients of the mails of mail_between(), with fate as in view delivery (one row without recipient where none is known). Where each recipient is to count once, leave out fates filtered on and handed on.';
+
+-- What a refusal was for. Postfix's own words, in the order in which one excludes the next.
+CREATE FUNCTION refusal(n noqueue) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+SELECT CASE
+    WHEN (n).reason LIKE '%blocked using%' OR (n).reason LIKE '%DNSBL rank%' THEN 'blocklist'
+    WHEN (n).daemon = 'postscreen' THEN 'postscreen'
+    WHEN (n).temporary AND (n).reason ~* 'gr[ea]ylist|come back later' THEN 'greylisted'
+    WHEN (n).daemon = 'cleanup' OR (n).action IN ('milter-reject', 'proxy-reject')
+         OR (n).protocol_state IN ('DATA', 'BDAT', 'END-OF-MESSAGE') THEN 'content'
+    WHEN (n).reason LIKE '%Relay access denied%' THEN 'relaying'
+    WHEN (n).dsn LIKE '_.1.1' OR (n).dsn LIKE '_.1.10' THEN 'unknown recipient'
+    WHEN (n).reason LIKE '%Sender address rejected%' THEN 'sender'
+    WHEN (n).reason LIKE '%Client host rejected%' OR (n).reason LIKE '%Helo command rejected%' THEN 'client'
+    ELSE 'policy'
+END
+$$;
+COMMENT ON FUNCTION refusal(noqueue) IS
+    'What kind of refusal a verdict is: blocklist, postscreen (its other tests), greylisted, content (header and body checks, milters, proxies, after DATA), relaying, unknown recipient, sender, client (its name, address or HELO), policy (the rest).';
+
+CREATE TABLE mail_hourly (
+    hour               timestamptz NOT NULL,
+    mta                text NOT NULL,
+    received           bigint NOT NULL,
+    from_outside       bigint NOT NULL,
+    from_users         bigint NOT NULL,
+    notices            bigint NOT NULL,
+    received_bytes     bigint NOT NULL,
+    delivered          bigint NOT NULL,
+    accepted_elsewhere bigint NOT NULL,
+    waiting            bigint NOT NULL,
+    held               bigint NOT NULL,
+    returned           bigint NOT NULL,
+    expired            bigint NOT NULL,
+    discarded          bigint NOT NULL,
+    deleted            bigint NOT NULL,
+    not_known          bigint NOT NULL,
+    delayed            bigint NOT NULL,
+    delivered_bytes    bigint NOT NULL,
+    PRIMARY KEY (hour, mta)
+);
+
+COMMENT ON TABLE mail_hourly IS 'Totals of the mails that began within an hour at a host, each mail and recipient counted once, as far as was known at the last clean-up. No personal data; kept for 400 days, longer than what they were counted from. Columns from delivered to not_known count recipients.';
+COMMENT ON COLUMN mail_hourly.hour IS
+    'Beginning of the hour.';
+COMMENT ON COLUMN mail_hourly.mta IS
+    'Host.';
+COMMENT ON COLUMN mail_hourly.received IS
+    'Mails that came in; not again those that came back through a filter, were forwarded, requeued or handed to another host of ours.';
+COMMENT ON COLUMN mail_hourly.from_outside IS
+    'Of these, from other servers.';
+COMMENT ON COLUMN mail_hourly.from_users IS
+    'Of these, from our users: submission, sendmail.';
+COMMENT ON COLUMN mail_hourly.notices IS
+    'Of these, notices that Postfix made.';
+COMMENT ON COLUMN mail_hourly.received_bytes IS
+    'Octets of the mails received.';
+COMMENT ON COLUMN mail_hourly.delivered IS
+    'Delivered here.';
+COMMENT ON COLUMN mail_hourly.accepted_elsewhere IS
+    'Accepted by other servers.';
+COMMENT ON COLUMN mail_hourly.waiting IS
+    'Still in the queue.';
+COMMENT ON COLUMN mail_hourly.held IS
+    'On hold.';
+COMMENT ON COLUMN mail_hourly.returned IS
+    'Returned to the sender.';
+COMMENT ON COLUMN mail_hourly.expired IS
+    'Given up and returned.';
+COMMENT ON COLUMN mail_hourly.discarded IS
+    'Thrown away by a rule, or swallowed by a filter.';
+COMMENT ON COLUMN mail_hourly.deleted IS
+    'Deleted with postsuper.';
+COMMENT ON COLUMN mail_hourly.not_known IS
+    'The log does not tell.';
+COMMENT ON COLUMN mail_hourly.delayed IS
+    'Deferred at least once, whatever became of them.';
+COMMENT ON COLUMN mail_hourly.delivered_bytes IS
+    'Octets delivered or accepted elsewhere, once for each recipient.';
+
+CREATE TABLE noqueue_hourly (
+    hour      timestamptz NOT NULL,
+    mta       text NOT NULL,
+    refusal   text NOT NULL,
+    refused   bigint NOT NULL,
+    temporary bigint NOT NULL,
+    PRIMARY KEY (hour, mta, refusal)
+);
+
+COMMENT ON TABLE noqueue_hourly IS 'Totals of the refusals of an hour by host and kind, as far as was known at the last clean-up. No personal data; kept for 400 days, longer than what they were counted from.';
+COMMENT ON COLUMN noqueue_hourly.hour IS
+    'Beginning of the hour.';
+COMMENT ON COLUMN noqueue_hourly.mta IS
+    'Host.';
+COMMENT ON COLUMN noqueue_hourly.refusal IS
+    'Kind, as function refusal() tells it.';
+COMMENT ON COLUMN noqueue_hourly.refused IS
+    'Refusals.';
+COMMENT ON COLUMN noqueue_hourly.temporary IS
+    'Of these, told to come back (4xx).';
+
+CREATE TABLE hourly_filled (
+    table_name text NOT NULL,
+    day        date NOT NULL,
+    filled_at  timestamptz NOT NULL,
+    changes    bigint NOT NULL,
+    PRIMARY KEY (table_name, day)
+);
+
+COMMENT ON TABLE hourly_filled IS 'Which days mail_hourly and noqueue_hourly were filled for, and when: a day is filled again when rows have changed since.';
+COMMENT ON COLUMN hourly_filled.table_name IS
+    'delivery (then mail_hourly was filled) or noqueue (noqueue_hourly).';
+COMMENT ON COLUMN hourly_filled.day IS
+    'UTC day.';
+COMMENT ON COLUMN hourly_filled.filled_at IS
+    'When it was last filled.';
+COMMENT ON COLUMN hourly_filled.changes IS
+    'How many rows the day''s partition had seen inserted, changed and deleted by then, as the server counts them.';
