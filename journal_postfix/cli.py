@@ -20,6 +20,7 @@ from typing import Any
 from journal_postfix import (
     __version__,
     backfill,
+    hourly,
     output,
     queries,
     reconcile,
@@ -174,6 +175,7 @@ def _backfill(arguments: argparse.Namespace, config: Config) -> int:
         )  # fmt: skip
     for one in loaded:
         print(_told(one, config), file=sys.stderr)
+    hourly.fill(dsn_of(config), config, datetime.now(UTC), at_once=True)
     if stop.is_set():
         print("stopped; the next backfill of the same files goes on here", file=sys.stderr)
         return 1
@@ -264,7 +266,7 @@ def _reconcile(arguments: argparse.Namespace, config: Config) -> int:
 
 def _clean(arguments: argparse.Namespace, config: Config) -> int:
     dsn = _checked_dsn(config)
-    cleaned = retention.clean(dsn, config, datetime.now(UTC))
+    cleaned = retention.clean(dsn, config, datetime.now(UTC), at_once=True)
     print(output.formatted(cleaned, arguments.format), end="")
     if not cleaned and arguments.format == "table":
         print("nothing to delete")

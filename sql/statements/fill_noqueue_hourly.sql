@@ -1,5 +1,4 @@
--- Count the refusals of a day again, by hour, host and kind; one session at a time.
-SELECT pg_advisory_xact_lock(hashtext('journal-postfix hourly'));
+-- Count the refusals of a day again, by hour, host and kind.
 DELETE FROM noqueue_hourly WHERE hour >= %(since)s AND hour < %(until)s;
 INSERT INTO noqueue_hourly
 SELECT date_trunc('hour', t, 'UTC'), mta, refusal(noqueue), count(*), count(*) FILTER (WHERE temporary)
@@ -7,3 +6,6 @@ FROM noqueue
 WHERE refused AND t >= %(since)s AND t < %(until)s
   AND day BETWEEN (%(since)s AT TIME ZONE 'UTC')::date - 1 AND (%(until)s AT TIME ZONE 'UTC')::date
 GROUP BY 1, 2, 3;
+INSERT INTO hourly_filled (table_name, day, filled_at, changes)
+VALUES (%(table_name)s, %(day)s, %(now)s, %(changes)s)
+ON CONFLICT (table_name, day) DO UPDATE SET filled_at = excluded.filled_at, changes = excluded.changes;

@@ -1,5 +1,4 @@
--- Count the mails of a day again, by hour and host; one session at a time.
-SELECT pg_advisory_xact_lock(hashtext('journal-postfix hourly'));
+-- Count the mails of a day again, by hour and host.
 DELETE FROM mail_hourly WHERE hour >= %(since)s AND hour < %(until)s;
 WITH counted AS (
     SELECT date_trunc('hour', t_i, 'UTC') AS hour, mta,
@@ -36,3 +35,6 @@ SELECT hour, mta, sum(received), sum(received - notices - from_users), sum(from_
        sum(delivered_bytes)
 FROM counted
 GROUP BY hour, mta;
+INSERT INTO hourly_filled (table_name, day, filled_at, changes)
+VALUES (%(table_name)s, %(day)s, %(now)s, %(changes)s)
+ON CONFLICT (table_name, day) DO UPDATE SET filled_at = excluded.filled_at, changes = excluded.changes;
