@@ -51,6 +51,8 @@ def _fill(cursor: Cursor, config: Config, now: datetime, at_once: bool) -> int:
     for row in days:
         begin = datetime.combine(row["day"], time(), UTC)
         values = {**row, "since": begin, "until": begin + timedelta(days=1), "now": now}
+        if row["table_name"] == "delivery":
+            cursor.execute(SQL["statements/fill_own_hops"], values)
         cursor.execute(SQL[f"statements/fill_{row['table_name']}_hourly"], values)
     cursor.execute(SQL["statements/forget_hourly"], {"before": now - KEPT})
     return len(days)

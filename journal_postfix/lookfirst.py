@@ -75,30 +75,28 @@ def _usually(number: int | None) -> str:
 
 
 def _logins(report: Report) -> Iterator[Finding]:
-    weeks = report["usual"]["weeks"]
-    for row in report["logins"]:
-        none = {"recipients": 0, "clients": 0} if weeks else {"recipients": None, "clients": None}
-        usual = report["usual_logins"].get(row["login"], none)
-        if not _strange(row, usual):
+    for row in report["busy_logins"]:
+        if not _strange(row):
             continue
+        usual = row["usual"] or {"recipients": None, "clients": None}
         what = (
             f"login {visible(row['login'])}: {counted(row['recipients'])} recipients"
             f"{_usually(usual['recipients'])}, {counted(row['clients'])} client addresses"
             f"{_usually(usual['clients'])}, {percent(row['returned'], row['recipients'])} returned"
         )
-        since = datetime.fromisoformat(row["first"])
-        yield Finding("!!", what, _trace(report, "--sasl-username", row["login"], since=since))
+        yield Finding(
+            "!!", what, _trace(report, "--sasl-username", row["login"], since=row["first"])
+        )
 
 
-def _strange(row: dict[str, Any], usual: dict[str, int | None]) -> bool:
-    recipients, clients = row["recipients"], row["clients"]
-    if recipients < MANY:
-        return False
-    if usual["recipients"] is not None and recipients >= TIMES * max(usual["recipients"], 1):
+def _strange(row: dict[str, Any]) -> bool:
+    """Far more than it usually sends, from far more places, or much of it comes back."""
+    recipients, usual = row["recipients"], row["usual"]
+    if usual and recipients >= TIMES * max(usual["recipients"], 1):
         return True
-    if clients >= max(CLIENTS, 5 * (usual["clients"] or 0)):
+    if row["clients"] >= max(CLIENTS, 5 * usual["clients"] if usual else 0):
         return True
-    return bool(recipients >= 2 * MANY and row["returned"] >= RETURNED * recipients)
+    return bool(recipients >= MANY and row["returned"] >= RETURNED * recipients)
 
 
 def _waiting(report: Report) -> Iterator[Finding]:

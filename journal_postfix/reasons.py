@@ -65,12 +65,14 @@ def normalised(reason: str) -> str:
 def merged(rows: Iterable[Row], count: str, *keys: str) -> list[Row]:
     """Rows whose normalised `reason` and `keys` are equal put together, most frequent first.
 
-    `count` names the column that is summed up; `example` is that of the most frequent row.
+    `count` names the column that is summed up; `example` is the most frequent row's reason.
     """
     found: dict[tuple[Any, ...], Row] = {}
     for row in sorted(rows, key=lambda one: (-one[count], str(one["reason"]))):
         reason = normalised(row["reason"] or "")
         key = (reason, *(row[name] for name in keys))
-        first = found.setdefault(key, {**row, "reason": reason or "(no reason given)", count: 0})
+        first = found.setdefault(
+            key, {**row, "reason": reason or "(none)", count: 0, "example": row["reason"]}
+        )
         first[count] += row[count]
     return sorted(found.values(), key=lambda one: (-one[count], one["reason"]))

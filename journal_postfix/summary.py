@@ -26,9 +26,9 @@ from journal_postfix.reasons import merged
 Row = dict[str, Any]
 Report = dict[str, Any]
 
-#: A day of a busy server is summed up in memory, partition by partition.
-SETTINGS = {**READER_SETTINGS, "work_mem": "128MB", "enable_partitionwise_join": "on",
-            "enable_partitionwise_aggregate": "on"}  # fmt: skip
+#: A day of a busy server is summed up in memory by hashing, partition by partition.
+SETTINGS = {**READER_SETTINGS, "work_mem": "128MB", "hash_mem_multiplier": "8",
+            "enable_partitionwise_join": "on", "enable_sort": "off"}  # fmt: skip
 QUESTIONS = ("recipients", "mails", "refused", "queue", "usual", "usual_refused", "events",
              "stored", "gaps", "database")  # fmt: skip
 AT_ONCE = 3
@@ -49,6 +49,7 @@ FATES = {
     "vanished": "not_known",
     "not known": "not_known",
 }
+BUSY = 50  # recipients of a login worth a closer look
 DONE = ("delivered", "accepted_elsewhere")
 
 
@@ -78,9 +79,8 @@ def report(dsn: str, config: Config, wanted: Wanted) -> Report:
     }
     with closing(connect(dsn, SETTINGS)) as connection:
         found = _answers(connection, dsn, values)
-        logins = [row["login"] for row in found["recipients"]["logins"]]
-        usual = _usual_logins(connection, logins, before, wanted.mta)
-    return _put_together(found, config, wanted, edges) | {"usual_logins": usual}
+        busy = _busy_logins(connection, found["recipients"]["logins"], values)
+    return _put_together(found, config, wanted, edges) | {"busy_logins": busy}
 
 
 # --- asking ---------------------------------------------------------------------------------
@@ -119,26 +119,28 @@ def _by_part(rows: Rows) -> dict[str, Rows]:
     return parts
 
 
+def _busy_logins(connection: Connection, top: Rows, values: Mapping[str, Any]) -> Rows:
+    """What the busiest logins sent, with what is usual for each: medians over the weeks before."""
+    logins = [row["login"] for row in top if row["recipients"] >= BUSY]
+    if not logins:
+        return []
+    rows = ask(connection, "report_logins", **values, logins=logins)
+    usual = _usual_logins(connection, logins, values)
+    none = {"recipients": 0, "clients": 0}
+    return [{**row, "usual": usual.get(row["login"], none) if usual else None} for row in rows]
+
+
 def _usual_logins(
-    connection: Connection, logins: list[str], before: list[Period], mta: str | None
+    connection: Connection, logins: list[str], values: Mapping[str, Any]
 ) -> dict[str, Row]:
-    """What logins usually send: medians over the weeks before, by login; stored mails know it."""
-    if not logins or not before:
-        return {}
-    days = sorted({
-        day for one in before for day in (one.since.date(), one.until.date())
-    })  # fmt: skip
-    rows = ask(
-        connection, "report_logins", logins=logins, days=days, mta=mta,
-        begins=[one.since for one in before], ends=[one.until for one in before],
-    )  # fmt: skip
+    times = [*values["begins"], *values["ends"]]
+    days = sorted({t.date() for t in times})
     found: dict[str, Rows] = defaultdict(list)
-    for row in rows:
+    for row in ask(connection, "report_usual_logins", **values, logins=logins, days=days):
         found[row["login"]].append(row)
+    names = ("recipients", "clients")
     return {
-        login: {
-            name: round(median([one[name] for one in weeks])) for name in ("recipients", "clients")
-        }
+        login: {name: round(median([one[name] for one in weeks])) for name in names}
         for login, weeks in found.items()
     }
 
@@ -151,7 +153,7 @@ def _put_together(
 ) -> Report:
     mails, recipients, refused = (found[name] for name in ("mails", "recipients", "refused"))
     fates = _fates(recipients["fates"])
-    kinds = {row["kind"]: row for row in mails["kinds"]}
+    kinds = _kinds(mails["kinds"])
     report: Report = {
         "period": _period(wanted, found["stored"]),
         "coverage": _coverage(found, config, wanted),
@@ -168,7 +170,6 @@ def _put_together(
         "tls": _tls(kinds, recipients),
         f"{wanted.by}s": _over_time(edges, mails, recipients, refused),
         "top": _top(mails, recipients, refused, wanted.top),
-        "logins": recipients["logins"],
         "database": found["database"][0],
     }
     return report
@@ -198,6 +199,20 @@ def _coverage(found: dict[str, Any], config: Config, wanted: Wanted) -> Row:
         "mails_kept_since": horizon.delivery,
         "refusals_kept_since": horizon.noqueue,
     }
+
+
+def _kinds(rows: Rows) -> dict[str, Row]:
+    """Mails and octets by where the mails came from, and how many of them by SMTP, and encrypted."""
+    kinds: dict[str, Row] = {}
+    for row in rows:
+        none = {"received": 0, "bytes": 0, "by_smtp": 0, "encrypted": 0}
+        kind = kinds.setdefault(row["kind"], none)
+        kind["received"] += row["received"]
+        kind["bytes"] += row["bytes"]
+        if row["by_smtp"]:
+            kind["by_smtp"] += row["received"]
+            kind["encrypted"] += row["received"] if row["encrypted"] else 0
+    return kinds
 
 
 def _fates(rows: Rows) -> dict[str, Row]:
