@@ -26,6 +26,7 @@ OLD = timedelta(days=1)
 RISEN, FALLEN = 3, 4  # against what is usual
 SILENT = timedelta(hours=1)
 DOMAINS = 3
+LOGINS = 5
 REASON_SHOWN = 50
 
 
@@ -75,9 +76,7 @@ def _usually(number: int | None) -> str:
 
 
 def _logins(report: Report) -> Iterator[Finding]:
-    for row in report["busy_logins"]:
-        if not _strange(row):
-            continue
+    for row in [row for row in report["busy_logins"] if _strange(row)][:LOGINS]:
         usual = row["usual"] or {"recipients": None, "clients": None}
         what = (
             f"login {visible(row['login'])}: {counted(row['recipients'])} recipients"

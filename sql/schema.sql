@@ -675,7 +675,7 @@ COMMENT ON FUNCTION create_partition(text, date, date) IS
 -- A mail and the mail it became: from one queue file to the next, on this host or another one.
 -- A queue id that comes back is told apart by time, and by the Message-ID or the id it had before.
 CREATE VIEW journey AS
-SELECT f.day, f.id AS from_id, f.mta, f.queue_id, t.id AS to_id, t.recipient, t.t_status AS t,
+SELECT f.day, f.id AS from_id, f.mta, f.queue_id, t.day AS to_day, t.id AS to_id, t.recipient, t.t_status AS t,
        CASE WHEN t.reason LIKE 'forwarded as %' THEN 'forward'
             WHEN n.mta = f.mta THEN 'filter'
             ELSE 'relay' END AS how,
@@ -687,7 +687,7 @@ JOIN delivery_from n ON n.queue_id = t.next_queue_id AND n.id <> f.id
  AND (n.message_id = f.message_id OR (n.orig_queue_id = f.queue_id AND n.mta = f.mta))
 WHERE t.status = 'sent'
 UNION ALL
-SELECT f.day, f.id, f.mta, f.queue_id, t.id, t.recipient, t.t_status, 'filter',
+SELECT f.day, f.id, f.mta, f.queue_id, t.day, t.id, t.recipient, t.t_status, 'filter',
        n.day, n.id, n.mta, n.queue_id
 FROM delivery_to t
 JOIN delivery_from f ON f.day = t.day AND f.id = t.from_id
@@ -697,56 +697,58 @@ JOIN delivery_from n ON n.message_id = f.message_id AND n.mta = f.mta AND n.id <
  AND (n.origin = 'local' OR n.client_address <<= ANY ('{127.0.0.0/8,::1}'::inet[]))
 WHERE t.status = 'sent' AND t.daemon = 'pipe' AND t.next_queue_id IS NULL
 UNION ALL
-SELECT f.day, f.id, f.mta, f.queue_id, NULL, NULL, coalesce(f.removed_at, f.t_f),
+SELECT f.day, f.id, f.mta, f.queue_id, NULL, NULL, NULL, coalesce(f.removed_at, f.t_f),
        CASE WHEN f.removed_by = 'requeued' THEN 'requeue' ELSE 'proxy' END,
        n.day, n.id, n.mta, n.queue_id
 FROM delivery_from f
-JOIN delivery_from n ON n.queue_id = f.next_queue_id AND n.mta = f.mta AND n.id <> f.id
+JOIN delivery_from n ON n.queue_id = f.next_queue_id AND n.mta = f.mta AND n.id <> f.id AND n.t_f >= f.t_f
+ AND (n.orig_queue_id = f.queue_id OR n.message_id = f.message_id OR f.message_id IS NULL)
  AND n.day BETWEEN (f.t_f AT TIME ZONE 'UTC')::date - 1 AND (f.t_f AT TIME ZONE 'UTC')::date + 1
 UNION ALL
-SELECT f.day, f.id, f.mta, f.queue_id, NULL, NULL, n.t_i, 'notice', n.day, n.id, n.mta, n.queue_id
+SELECT f.day, f.id, f.mta, f.queue_id, NULL, NULL, NULL, n.t_i, 'notice', n.day, n.id, n.mta, n.queue_id
 FROM delivery_from f
 JOIN delivery_from n ON n.notification_for = f.queue_id AND n.notification_for_id = f.id
  AND n.mta = f.mta AND n.day BETWEEN f.day AND f.day + 14;
 COMMENT ON VIEW journey IS
-    'A mail and the mail that came of it, one row per step: (day, from_id) became (next_day, next_id); to_id is the recipient that went on so. how: filter (came back to the same host), forward (by local), relay (to another host of ours), requeue (postsuper -r), proxy (passed on by a before-queue proxy), notice (Postfix wrote one about it).';
+    'A mail and the mail that came of it, one row per step: (day, from_id) became (next_day, next_id); (to_day, to_id) is the recipient that went on so, NULL where all did. how: filter (came back to the same host), forward (by local), relay (to another host of ours), requeue (postsuper -r), proxy (passed on by a before-queue proxy), notice (Postfix wrote one about it).';
 
--- What became of a recipient (of a mail without a known one, t is NULL); onward: what view journey
--- says of a recipient that was sent on. One rule for all who ask: the server puts it in their queries.
-CREATE FUNCTION fate(f delivery_from, t delivery_to, onward text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
-SELECT CASE
-    WHEN (f).origin = 'probe' THEN 'probe'
-    WHEN (t).status = 'sent' THEN coalesce(
-        CASE
-            WHEN (t).daemon = 'discard' OR (t).reason IN ('discarded', 'delivered to file: /dev/null')
-                THEN 'discarded'
-            WHEN (t).reason LIKE 'forwarded as %' THEN 'handed on'
-        END,
-        CASE WHEN (t).daemon IN ('smtp', 'lmtp', 'pipe') THEN onward END,
-        CASE
-            WHEN (t).daemon = 'smtp' AND (t).relay_address <<= ANY ('{127.0.0.0/8,::1}'::inet[])
-                THEN CASE WHEN (t).next_queue_id IS NULL THEN 'swallowed by filter'
-                          ELSE 'filtered on' END
-            WHEN (t).daemon = 'smtp' THEN 'accepted elsewhere'
-            ELSE 'delivered'
-        END)
-    WHEN (t).status IN ('bounced', 'undeliverable') THEN 'returned'
-    WHEN (f).expired_at IS NOT NULL THEN 'expired'
-    WHEN (f).removed_by = 'postsuper' THEN 'deleted'
-    WHEN (f).removed_by = 'vanished' THEN 'vanished'
-    WHEN (f).removed_by = 'requeued' THEN 'handed on'
-    WHEN (f).accepted IS FALSE THEN 'refused'
-    WHEN (f).removed_by = 'discarded' OR (f).verdict LIKE '%discard' THEN 'discarded'
-    WHEN (f).removed_by = 'canceled' THEN 'not completed'
-    WHEN (f).removed_at IS NULL AND (f).held_at > coalesce((f).released_at, '-infinity') THEN 'held'
-    WHEN (f).removed_at IS NULL AND ((f).queued_at IS NOT NULL OR (f).held_at IS NOT NULL) THEN 'waiting'
-    WHEN (f).removed_at IS NULL AND (f).accepted IS NULL AND (f).t_f < now() - interval '15 min'
-        THEN 'not completed'
-END
+-- What became of a recipient (NULL: of a mail of which no recipient is known) that p_next_mta, a host
+-- of ours, got on. It stands there once: the server would not take the function apart otherwise where
+-- a query is given for it.
+CREATE FUNCTION fate_of(f delivery_from, t delivery_to, p_next_mta text) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN f.origin = 'probe' THEN 'probe'
+        WHEN t.status = 'sent' THEN coalesce(
+            CASE
+                WHEN t.daemon = 'discard' OR t.reason IN ('discarded', 'delivered to file: /dev/null')
+                    THEN 'discarded'
+                WHEN t.reason LIKE 'forwarded as %' THEN 'handed on'
+            END,
+            CASE p_next_mta = f.mta WHEN true THEN 'filtered on' WHEN false THEN 'handed on' END,
+            CASE
+                WHEN t.daemon = 'smtp' AND t.relay_address <<= ANY ('{127.0.0.0/8,::1}'::inet[])
+                    THEN CASE WHEN t.next_queue_id IS NULL THEN 'swallowed by filter'
+                              ELSE 'filtered on' END
+                WHEN t.daemon = 'smtp' THEN 'accepted elsewhere'
+                ELSE 'delivered'
+            END)
+        WHEN t.status IN ('bounced', 'undeliverable') THEN 'returned'
+        WHEN f.expired_at IS NOT NULL THEN 'expired'
+        WHEN f.removed_by = 'postsuper' THEN 'deleted'
+        WHEN f.removed_by = 'vanished' THEN 'vanished'
+        WHEN f.removed_by = 'requeued' THEN 'handed on'
+        WHEN f.accepted IS FALSE THEN 'refused'
+        WHEN f.removed_by = 'discarded' OR f.verdict LIKE '%discard' THEN 'discarded'
+        WHEN f.removed_by = 'canceled' THEN 'not completed'
+        WHEN f.removed_at IS NULL AND f.held_at > coalesce(f.released_at, '-infinity') THEN 'held'
+        WHEN f.removed_at IS NULL AND (f.queued_at IS NOT NULL OR f.held_at IS NOT NULL) THEN 'waiting'
+        WHEN f.removed_at IS NULL AND f.accepted IS NULL AND f.t_f < now() - interval '15 min'
+            THEN 'not completed'
+    END
 $$;
-COMMENT ON FUNCTION fate(delivery_from, delivery_to, text) IS
-    'What became of a recipient, as view delivery shows it. onward: filtered on or handed on where view journey knows the mail that it went on as.';
+COMMENT ON FUNCTION fate_of(delivery_from, delivery_to, text) IS
+    'The fate of a recipient, as the view delivery tells it: of a mail, a recipient of it or NULL, and the host of ours that the mail went on to or NULL.';
 
 -- Both sides of a mail, one row per recipient (one without recipient where none is known).
 CREATE VIEW delivery AS
@@ -757,8 +759,9 @@ SELECT f.day, f.id AS from_id, t.id AS to_id, f.mta, f.syslog_name, f.service, f
        t.copies, t.delay, t.next_queue_id, f.orig_queue_id, f.queued_at, f.held_at, f.released_at,
        f.expired_at, f.removed_at, f.removed_by, f.verdict, f.protocol_state,
        f.dsn AS refusal_dsn, f.reason AS refusal_reason, f.notification, f.notification_for,
-       fate(f, t, (SELECT min(CASE WHEN j.next_mta = f.mta THEN 'filtered on' ELSE 'handed on' END)
-                   FROM journey j WHERE j.day = t.day AND j.to_id = t.id)) AS fate
+       fate_of(f, t, (SELECT j.next_mta FROM journey j
+                      WHERE t.daemon IN ('smtp', 'lmtp', 'pipe') AND j.day = t.day AND j.to_id = t.id
+                      LIMIT 1)) AS fate
 FROM delivery_from f
 LEFT JOIN delivery_to t ON t.day = f.day AND t.from_id = f.id;
 COMMENT ON VIEW delivery IS
@@ -885,20 +888,17 @@ COMMENT ON COLUMN hourly_filled.changes IS
     'How many rows the day''s partition had seen inserted, changed and deleted by then, as the server counts them.';
 
 CREATE TABLE own_hop (
-    kind           text NOT NULL,
-    relay          text NOT NULL,
-    client_address text NOT NULL,
-    seen           date NOT NULL,
-    PRIMARY KEY (kind, relay, client_address)
+    kind  text NOT NULL,
+    relay text NOT NULL,
+    seen  date NOT NULL,
+    PRIMARY KEY (kind, relay)
 );
 
-COMMENT ON TABLE own_hop IS 'Filters and hosts of ours that mails were handed to and came from again, as view journey knows them: only among their mails a report looks for mails that are not to count again. Filled with mail_hourly.';
+COMMENT ON TABLE own_hop IS 'Filters and hosts of ours that mails were handed to and came in from again, as view journey knows them: only among their mails a report looks for those that are not to count again. Filled with mail_hourly.';
 COMMENT ON COLUMN own_hop.kind IS
     'queued: the answer named the next queue id; pipe: a filter that pipe(8) runs; proxy: a before-queue proxy, or a requeued mail.';
 COMMENT ON COLUMN own_hop.relay IS
-    'relay= of the delivery.';
-COMMENT ON COLUMN own_hop.client_address IS
-    'Address that the mail came from again; empty: from the host itself.';
+    'relay= of the delivery; empty for kind proxy.';
 COMMENT ON COLUMN own_hop.seen IS
     'Last day on which it was seen.';
 
@@ -945,7 +945,8 @@ WHERE (SELECT hops_of('pipe')) AND t.status = 'sent' AND t.daemon = 'pipe' AND t
 UNION ALL
 SELECT f.day, f.id, NULL, f.mta, n.day, n.id, n.mta
 FROM delivery_from f
-JOIN delivery_from n ON n.queue_id = f.next_queue_id AND n.mta = f.mta AND n.id <> f.id
+JOIN delivery_from n ON n.queue_id = f.next_queue_id AND n.mta = f.mta AND n.id <> f.id AND n.t_f >= f.t_f
+ AND (n.orig_queue_id = f.queue_id OR n.message_id = f.message_id OR f.message_id IS NULL)
  AND n.day BETWEEN (f.t_f AT TIME ZONE 'UTC')::date - 1 AND (f.t_f AT TIME ZONE 'UTC')::date + 1
 WHERE (SELECT hops_of('proxy')) AND f.day BETWEEN p_first AND p_last AND f.t_f >= p_after
   AND n.day BETWEEN p_next_first AND p_next_last
@@ -988,11 +989,11 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 SELECT f.day, f.id, t.id, f.mta, f.t_i, f.origin, f.is_submission, f.client_address, f.sasl_username,
        f.sender, f.size, f.hold_reason, t.recipient, t.status, t.dsn, t.reason, t.relay, t.relay_name,
        t.relay_address, f.queue_id, t.daemon, t.attempts, t.skipped, t.delay_conn_setup,
-       t.delay_transmission, t.encryption_protocol, fate(f, t, step.onward)
+       t.delay_transmission, t.encryption_protocol, fate_of(f, t, step.next_mta)
 FROM delivery_from f
 LEFT JOIN delivery_to t ON t.day = f.day AND t.from_id = f.id AND t.day BETWEEN (p_since AT TIME ZONE 'UTC')::date AND (p_until AT TIME ZONE 'UTC')::date + 1
 LEFT JOIN (
-    SELECT h.to_id, min(CASE WHEN h.next_mta = h.mta THEN 'filtered on' ELSE 'handed on' END) AS onward
+    SELECT h.to_id, coalesce(min(h.next_mta) FILTER (WHERE h.next_mta = h.mta), min(h.next_mta)) AS next_mta
     FROM (
         SELECT to_id, mta, next_mta
         FROM hop_between((p_since AT TIME ZONE 'UTC')::date, (p_until AT TIME ZONE 'UTC')::date + 1, (p_since AT TIME ZONE 'UTC')::date - 1, (p_until AT TIME ZONE 'UTC')::date + 1, '-infinity')

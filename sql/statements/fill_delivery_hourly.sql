@@ -35,6 +35,3 @@ SELECT hour, mta, sum(received), sum(received - notices - from_users), sum(from_
        sum(delivered_bytes)
 FROM counted
 GROUP BY hour, mta;
-INSERT INTO hourly_filled (table_name, day, filled_at, changes)
-VALUES (%(table_name)s, %(day)s, %(now)s, %(changes)s)
-ON CONFLICT (table_name, day) DO UPDATE SET filled_at = excluded.filled_at, changes = excluded.changes;

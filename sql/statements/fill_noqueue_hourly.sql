@@ -6,6 +6,3 @@ FROM noqueue
 WHERE refused AND t >= %(since)s AND t < %(until)s
   AND day BETWEEN (%(since)s AT TIME ZONE 'UTC')::date - 1 AND (%(until)s AT TIME ZONE 'UTC')::date
 GROUP BY 1, 2, 3;
-INSERT INTO hourly_filled (table_name, day, filled_at, changes)
-VALUES (%(table_name)s, %(day)s, %(now)s, %(changes)s)
-ON CONFLICT (table_name, day) DO UPDATE SET filled_at = excluded.filled_at, changes = excluded.changes;
