@@ -43,9 +43,8 @@ def edges(period: Period, by: str, zone: tzinfo | None) -> list[datetime]:
         days = range(min((period.until - first).days + 2, MOST + 1))
         found = [t for t in (moved(first, day, zone) for day in days) if t < period.until]
     if len(found) > MOST:
-        raise UsageError(
-            f"the period has more than {MOST} {by}s: choose a shorter one, or --by day"
-        )
+        or_days = ", or --by day" if by == "hour" else ""
+        raise UsageError(f"the period has more than {MOST} {by}s: choose a shorter one{or_days}")
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from journal_postfix.output import visible
 from journal_postfix.reasons import normalised
-from journal_postfix.wording import age, counted, percent
+from journal_postfix.wording import age, counted, number_of, percent
 
 Report = dict[str, Any]
 
@@ -79,7 +79,7 @@ def _logins(report: Report) -> Iterator[Finding]:
     for row in [row for row in report["busy_logins"] if _strange(row)][:LOGINS]:
         usual = row["usual"] or {"recipients": None, "clients": None}
         what = (
-            f"login {visible(row['login'])}: {counted(row['recipients'])} recipients"
+            f"login {visible(row['login'])}: {number_of(row['recipients'], 'recipient')}"
             f"{_usually(usual['recipients'])}, {counted(row['clients'])} client addresses"
             f"{_usually(usual['clients'])}, {percent(row['returned'], row['recipients'])} returned"
         )
@@ -107,7 +107,7 @@ def _waiting(report: Report) -> Iterator[Finding]:
         domain = visible(row["domain"])
         answer = f', "{_short(normalised(row["example"]))}"' if row["example"] else ""
         what = (
-            f"{domain}: {counted(row['recipients'])} recipients waiting, oldest"
+            f"{domain}: {number_of(row['recipients'], 'recipient')} waiting, oldest"
             f" {age(now - row['oldest'])}{answer}"
         )
         options = ("--recipient", f"@{row['domain']}", "--open")
@@ -122,12 +122,8 @@ def _held(report: Report) -> Iterator[Finding]:
     first = min(rows, key=lambda row: row["oldest"])
     mails = sum(row["mails"] for row in rows)
     why = f', "{_short(first["hold_reason"])}"' if first["hold_reason"] else ""
-    what = f"on hold: {_mails(mails)}, oldest {age(now - first['oldest'])}{why}"
+    what = f"on hold: {number_of(mails, 'mail')}, oldest {age(now - first['oldest'])}{why}"
     yield Finding("!", what, _trace(report, "--status", "held", since=first["oldest"]))
-
-
-def _mails(number: int) -> str:
-    return f"{counted(number)} mail{'' if number == 1 else 's'}"
 
 
 def _discarded(report: Report) -> Iterator[Finding]:
@@ -136,7 +132,7 @@ def _discarded(report: Report) -> Iterator[Finding]:
         return
     reasons = report["reasons"]["discarded_by_rule"] or report["reasons"]["discarded"]
     why = f', "{_short(reasons[0]["reason"])}"' if reasons else ""
-    what = f"thrown away without notice: {counted(number)} recipients{_usually(usual)}{why}"
+    what = f"thrown away without notice: {number_of(number, 'recipient')}{_usually(usual)}{why}"
     yield Finding("!", what, _trace(report, "--status", "discarded", end=True))
 
 
@@ -151,7 +147,7 @@ def _purged(report: Report) -> Iterator[Finding]:
         times = [row["t"].astimezone(zone) for row in rows]
         when = f"{times[0]:%a %H:%M:%S}" + (f" to {times[-1]:%a %H:%M:%S}" if len(rows) > 1 else "")
         unnamed = sum(row["messages"] - row["named"] for row in rows)
-        what = f"queue purged on {visible(mta)}, {when}: postsuper deleted {_mails(unnamed)} without naming them"
+        what = f"queue purged on {visible(mta)}, {when}: postsuper deleted {number_of(unnamed, 'mail')} without naming them"
         yield Finding("!", what, "journal-postfix reconcile")
 
 
@@ -184,7 +180,7 @@ def _changed(report: Report) -> Iterator[Finding]:
             yield Finding("!", f"{word}: {counted(number)}{_usually(before)}", command)
     received, before = report["totals"]["received"], usual.get("received")
     if before is not None and before >= MANY and received * FALLEN <= before:
-        what = f"received only {_mails(received)} (usual {counted(before)})"
+        what = f"received only {number_of(received, 'mail')} (usual {counted(before)})"
         yield Finding("!!", what, "journal-postfix status")
 
 

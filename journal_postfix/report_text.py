@@ -6,6 +6,7 @@ one; sections without content are left out. Nothing from the log comes through r
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -15,7 +16,15 @@ from typing import Any
 from journal_postfix.output import visible
 from journal_postfix.reasons import normalised
 from journal_postfix.report_lists import pairs_of_columns, top_lists
-from journal_postfix.wording import age, counted, day_and_time, percent, seconds, size
+from journal_postfix.wording import (
+    age,
+    counted,
+    day_and_time,
+    number_of,
+    percent,
+    seconds,
+    size,
+)
 
 Report = dict[str, Any]
 Lines = Iterable[str]
@@ -139,9 +148,11 @@ def _look_first(report: Report) -> Lines:
 
 
 def _command(command: str) -> Lines:
-    """A command to copy; one that is too long goes on behind a backslash."""
-    words = [shlex.quote(word).replace(" ", "\0") for word in shlex.split(command)]
-    lines = wrap(" ".join(words), WIDTH - 10, break_long_words=False, break_on_hyphens=False)
+    """A command to copy; one that is too long goes on behind a backslash, between two options."""
+    text = shlex.join(shlex.split(command))
+    lines = wrap(
+        re.sub(r" (?!--)", "\0", text), WIDTH - 10, break_long_words=False, break_on_hyphens=False
+    )
     for number, line in enumerate(lines, 1):
         indent, more = " " * (5 if number == 1 else 9), "" if number == len(lines) else " \\"
         yield indent + line.replace("\0", " ") + more
@@ -307,7 +318,7 @@ def _speed(report: Report) -> Lines:
     if tls["received_by_smtp"]:
         words.append(f"TLS in {percent(tls['received_encrypted'], tls['received_by_smtp'])}")
     if tls["sent_out"]:
-        plain = f" ({tls['plain_relays']} hosts plain)" if tls["plain_relays"] else ""
+        plain = f" ({number_of(tls['plain_relays'], 'host')} plain)" if tls["plain_relays"] else ""
         words.append(f"TLS out {percent(tls['sent_encrypted'], tls['sent_out'])}{plain}")
     words.append(
         f"{size(totals['bytes_received'])} in, {size(totals['bytes_delivered'])} delivered"
@@ -339,7 +350,7 @@ def _fitting(numbers: list[int]) -> list[int]:
 
 def _bar(number: int, most: int, unicode: bool) -> str:
     levels = BARS[unicode]
-    return " " if not number else levels[min(number * len(levels) // (most + 1), len(levels) - 1)]
+    return levels[-(-number * len(levels) // most) - 1] if number else " "
 
 
 def _database(report: Report) -> Lines:

@@ -168,7 +168,9 @@ def _put_together(
         "queue_events": found["events"],
         "relays": recipients["relays"],
         "tls": _tls(kinds, recipients),
-        f"{wanted.by}s": _over_time(edges, mails, recipients, refused),
+        f"{wanted.by}s": _over_time(
+            [t.astimezone(wanted.zone) for t in edges], mails, recipients, refused
+        ),
         "top": _top(mails, recipients, refused, wanted.top),
         "database": found["database"][0],
     }

@@ -12,6 +12,11 @@ def counted(number: int) -> str:
     return f"{number:,}"
 
 
+def number_of(number: int, word: str) -> str:
+    """A number with the word for what is counted."""
+    return f"{counted(number)} {word}{'' if number == 1 else 's'}"
+
+
 def size(octets: int) -> str:
     """Octets in the unit that leaves few digits."""
     for unit, name in _UNITS:

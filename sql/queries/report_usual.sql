@@ -12,5 +12,5 @@ CROSS JOIN LATERAL (
     FROM mail_hourly
     WHERE hour >= p.since AND hour < p.until AND (%(mta)s::text IS NULL OR mta = %(mta)s)
 ) m
-WHERE m.received IS NOT NULL AND (SELECT min(hour) FROM mail_hourly) < p.since + interval '1 hour'
+WHERE m.received IS NOT NULL AND least((SELECT min(hour) FROM mail_hourly), (SELECT min(hour) FROM noqueue_hourly)) < p.since + interval '1 hour'
 ORDER BY p.number
