@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import closing
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 from journal_postfix import buckets, output, report_text, schema, summary
@@ -48,8 +48,8 @@ how it counts:
   noqueue_hourly, filled by run, clean and backfill), the usual value of a login from its mails.
 
 formats:
-  json   one object: period, coverage, look_first, totals, usual, mail, recipients, refused,
-         reasons, queue, queue_events, relays, tls, hours or days, top, logins, database.
+  json   one object: period, coverage, look_first, totals, usual, mail, recipients, distinct,
+         refused, reasons, queue, queue_events, relays, tls, hours or days, top, busy_logins, database.
          totals counts mails (received), recipients (delivered here or accepted elsewhere; deferred:
          still waiting; bounced: returned; expired: given up; held; discarded), refusals (rejected),
          octets, and distinct senders and recipients.
@@ -111,7 +111,7 @@ def _wanted(arguments: argparse.Namespace, now: datetime) -> summary.Wanted:
     return summary.Wanted(period, arguments.mta, arguments.top, by, zone, now)
 
 
-def _period(since: str | None, until: str | None, now: datetime, zone: Any) -> Period:
+def _period(since: str | None, until: str | None, now: datetime, zone: tzinfo | None) -> Period:
     if since is None and until is None:
         return read_day("yesterday", now, zone)
     return read_period(since, until, now, zone, "yesterday")

@@ -173,8 +173,16 @@ def _mail(report: Report) -> Lines:
     title = "MAIL, each counted once (filter and alias hops not again)"
     yield _row(title, column, "usual" if weeks else "")
     yield from _numbers(report, _MAIL)
+    numbers = {**report["distinct"], **report["totals"]}
+    yield "  distinct: " + ", ".join(number_of(numbers[name], word) for name, word in _DISTINCT)
 
 
+_DISTINCT = (
+    ("senders", "sender"),
+    ("recipients", "recipient"),
+    ("domains", "domain"),
+    ("clients", "client"),
+)
 #: Level, label, section and name of a number, and the name of its usual value; `always`: also if 0.
 _MAIL = (
     (1, "received", "totals", "received", "received", True),

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -79,7 +79,8 @@ def report(dsn: str, config: Config, wanted: Wanted) -> Report:
     }
     with closing(connect(dsn, SETTINGS)) as connection:
         found = _answers(connection, dsn, values)
-        busy = _busy_logins(connection, found["recipients"]["logins"], values)
+        weeks = {row["number"] for row in found["usual"]}
+        busy = _busy_logins(connection, found["recipients"]["logins"], values, weeks)
     return _put_together(found, config, wanted, edges) | {"busy_logins": busy}
 
 
@@ -119,30 +120,42 @@ def _by_part(rows: Rows) -> dict[str, Rows]:
     return parts
 
 
-def _busy_logins(connection: Connection, top: Rows, values: Mapping[str, Any]) -> Rows:
+def _busy_logins(
+    connection: Connection, top: Rows, values: Mapping[str, Any], weeks: set[int]
+) -> Rows:
     """What the busiest logins sent, with what is usual for each: medians over the weeks before."""
     logins = [row["login"] for row in top if row["recipients"] >= BUSY]
     if not logins:
         return []
     rows = ask(connection, "report_logins", **values, logins=logins)
-    usual = _usual_logins(connection, logins, values)
-    none = {"recipients": 0, "clients": 0}
-    return [{**row, "usual": usual.get(row["login"], none) if usual else None} for row in rows]
+    usual = _usual_logins(connection, logins, values, weeks) if weeks else {}
+    return [{**row, "usual": usual.get(row["login"])} for row in rows]
 
 
 def _usual_logins(
-    connection: Connection, logins: list[str], values: Mapping[str, Any]
+    connection: Connection, logins: list[str], values: Mapping[str, Any], weeks: set[int]
 ) -> dict[str, Row]:
-    times = [*values["begins"], *values["ends"]]
-    days = sorted({t.date() for t in times})
-    found: dict[str, Rows] = defaultdict(list)
+    """Medians by login; a login that was not heard of in a week sent nothing then."""
+    found: dict[str, dict[int, Row]] = {login: {} for login in logins}
+    days = _days(values["begins"], values["ends"])
     for row in ask(connection, "report_usual_logins", **values, logins=logins, days=days):
-        found[row["login"]].append(row)
-    names = ("recipients", "clients")
+        found[row["login"]][row["number"]] = row
+    none = {"recipients": 0, "clients": 0}
     return {
-        login: {name: round(median([one[name] for one in weeks])) for name in names}
-        for login, weeks in found.items()
+        login: {
+            name: round(median([sent.get(week, none)[name] for week in weeks])) for name in none
+        }
+        for login, sent in found.items()
     }
+
+
+def _days(begins: list[datetime], ends: list[datetime]) -> list[date]:
+    """The days of some periods; rows of a mail may stand on the day after its first line."""
+    return sorted({
+        begin.date() + timedelta(days=number)
+        for begin, end in zip(begins, ends, strict=True)
+        for number in range((end.date() - begin.date()).days + 2)
+    })  # fmt: skip
 
 
 # --- putting together -----------------------------------------------------------------------
@@ -162,6 +175,10 @@ def _put_together(
         "mail": _mail(kinds, mails),
         "recipients": {name: one["recipients"] for name, one in fates.items()}
         | {"delayed": sum(row["delayed"] for row in recipients["fates"])},
+        "distinct": {
+            "domains": recipients["distinct"][0]["domains"],
+            "clients": mails["distinct"][0]["clients"],
+        },
         "refused": sorted(refused["kinds"], key=lambda row: -row["refused"]),
         "reasons": _reasons(recipients, refused),
         "queue": found["queue"],

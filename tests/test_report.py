@@ -190,6 +190,11 @@ def test_lists_are_as_long_as_asked(generated: tuple[str, dict[str, list[Row]]])
             assert numbers == sorted(numbers, reverse=True), name
             assert len(rows) <= top
     assert len(report["top"]["senders"]) == report["totals"]["senders"]
+    assert len(report["top"]["domains"]) == report["distinct"]["domains"]
+    assert (
+        len({row["client_address"] for row in report["top"]["clients"]})
+        == report["distinct"]["clients"]
+    )
     assert len(report["top"]["recipients"]) == report["totals"]["recipients"]
 
 
@@ -294,7 +299,7 @@ def sent_by(login: str, at: str, queue_id: str, recipients: int, refused: int = 
 
 
 def test_a_login_is_held_against_what_it_usually_sends(dsn: str, tmp_path: Path) -> None:
-    """The usual number of a login is the median of the weeks before, whoever else wrote then."""
+    """The usual number of a login is the median of the whole weeks before, whoever else wrote then."""
     days = ("Dec 03", "Dec 10", "Dec 17", "Dec 24", "Dec 31")
     numbers = (4, 2, 9, 6, 80)
     file = tmp_path / "mail.log"
@@ -312,10 +317,26 @@ def test_a_login_is_held_against_what_it_usually_sends(dsn: str, tmp_path: Path)
     (row,) = report["busy_logins"]
     assert row["login"] == "anna.k"
     assert (row["recipients"], row["clients"], row["returned"]) == (80, 1, 40)
-    assert row["usual"] == {"recipients": 5, "clients": 1}
+    assert row["usual"] == {"recipients": 6, "clients": 1}
     assert report["usual"]["weeks"] == 3
     assert report["usual"]["received"] == 2
     assert report["usual"]["returned"] == 3
+
+
+def test_a_login_never_heard_of_usually_sends_nothing(dsn: str, tmp_path: Path) -> None:
+    """Where weeks before are stored a new login is far above its usual number, which is none."""
+    file = tmp_path / "mail.log"
+    others = "".join(
+        sent_by("bob", f"Dec {day:02d} 01:00", f"4C5D{day:02d}", 1) for day in (16, 23, 24, 30)
+    )
+    file.write_text(others + sent_by("eve", "Dec 30 02:00", "5C5D1", 55))
+    load(dsn, file)
+    counted(dsn)
+    days = Period(BEGIN - timedelta(days=2), BEGIN + timedelta(days=1))  # of which bob used one
+    (row,) = asked(dsn, days)["busy_logins"]
+    assert (row["login"], row["usual"]) == ("eve", {"recipients": 0, "clients": 0})
+    empty = asked(dsn, Period(BEGIN - timedelta(days=1), BEGIN), mta="mx9")
+    assert (empty["busy_logins"], empty["totals"]["received"]) == ([], 0)
 
 
 # --- totals of past hours -------------------------------------------------------------------
