@@ -20,9 +20,11 @@ from typing import Any
 from journal_postfix import (
     __version__,
     backfill,
+    hourly,
     output,
     queries,
     reconcile,
+    report,
     retention,
     run,
     schema,
@@ -174,6 +176,7 @@ def _backfill(arguments: argparse.Namespace, config: Config) -> int:
         )  # fmt: skip
     for one in loaded:
         print(_told(one, config), file=sys.stderr)
+    hourly.fill(dsn_of(config), config, datetime.now(UTC), at_once=True)
     if stop.is_set():
         print("stopped; the next backfill of the same files goes on here", file=sys.stderr)
         return 1
@@ -264,7 +267,7 @@ def _reconcile(arguments: argparse.Namespace, config: Config) -> int:
 
 def _clean(arguments: argparse.Namespace, config: Config) -> int:
     dsn = _checked_dsn(config)
-    cleaned = retention.clean(dsn, config, datetime.now(UTC))
+    cleaned = retention.clean(dsn, config, datetime.now(UTC), at_once=True)
     print(output.formatted(cleaned, arguments.format), end="")
     if not cleaned and arguments.format == "table":
         print("nothing to delete")
@@ -279,6 +282,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Command]] =
     "setup": (_add_setup, _setup),
     "parse": (_add_parse, _parse),
     "trace": (trace.add_options, trace.answer),
+    "report": (report.add_options, report.answer),
     "status": (_add_status, _status),
     "clean": (_add_clean, _clean),
     "reconcile": (_add_reconcile, _reconcile),

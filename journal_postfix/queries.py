@@ -1,19 +1,12 @@
-"""Named questions to the stored mails: answers are rows, questions are files in sql/queries/.
-
-``python -m journal_postfix.queries NAME...`` prints the answers to questions without parameters.
-"""
+"""Named questions to the stored mails: answers are rows, questions are files in sql/queries/."""
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime, timedelta
 from typing import Any
 
-from journal_postfix.config import Config, load
-from journal_postfix.database import READER_SETTINGS, SQL, Connection, connect, dicts
-from journal_postfix.messages import InputError, UsageError
-from journal_postfix.output import as_table
-from journal_postfix.server import dsn_of
+from journal_postfix.config import Config
+from journal_postfix.database import SQL, Connection, dicts
 
 Rows = list[dict[str, Any]]
 
@@ -64,28 +57,3 @@ def _problems(sections: dict[str, Rows], config: Config, now: datetime) -> Rows:
         if first is not None and oldest is not None and oldest < first:
             found.append(f"{row['table']} holds rows of {oldest}: clean-up has failed for a day")
     return [{"problem": text} for text in found]
-
-
-def main(names: list[str]) -> int:
-    """Print the answers to named queries, by the configuration of the environment."""
-    config = load(None)
-    connection = connect(dsn_of(config, create=False), READER_SETTINGS)
-    try:
-        for name in names:
-            if f"queries/{name}" not in SQL:
-                raise UsageError(f"no query {name}; there are: {', '.join(_names())}")
-            print(as_table(ask(connection, name)), end="")
-    finally:
-        connection.close()
-    return 0
-
-
-def _names() -> list[str]:
-    return [name.rpartition("/")[2] for name in SQL if name.startswith("queries/")]
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except InputError as error:
-        sys.exit(f"journal-postfix: {error}")

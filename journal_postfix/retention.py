@@ -1,6 +1,6 @@
 """Old data goes: partitions dropped whole, the rest of a boundary partition row by row.
 
-Mails whose end was never logged are closed on the way.
+Mails whose end was never logged are closed on the way, and hourly totals counted before.
 
 A partition is detached concurrently and then dropped, each with a short lock timeout, so that
 neither writers nor reports wait; what could not be had is tried again at the next clean-up.
@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 from threading import Event
 from typing import Any
 
+from journal_postfix import hourly
 from journal_postfix.config import Config
 from journal_postfix.database import PLAIN_SETTINGS, SQL, Connection, Cursor, Error, connect, dicts
 from journal_postfix.messages import InputError
@@ -33,11 +34,13 @@ _SETTINGS = {**PLAIN_SETTINGS, "lock_timeout": LOCK_TIMEOUT}
 Cleaned = list[dict[str, Any]]  # day, table_name, rows
 
 
-def clean(dsn: str, config: Config, now: datetime) -> Cleaned:
+def clean(dsn: str, config: Config, now: datetime, *, at_once: bool = False) -> Cleaned:
     """Delete what retention no longer keeps at this moment; gives what was deleted, by day.
 
+    Hourly totals are counted before, `at_once` those of all days that have changed.
     Raises InputError where the database cannot be used, and where locks could not be had.
     """
+    hourly.fill(dsn, config, now, at_once=at_once)
     connection = connect(dsn, _SETTINGS)
     try:
         connection.autocommit = True

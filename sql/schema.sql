@@ -832,3 +832,246 @@ FROM delivery_from f
 LEFT JOIN delivery_to t ON t.day = f.day AND t.from_id = f.id;
 COMMENT ON VIEW delivery IS
     'Mails with their recipients and what became of each. fate: delivered (here), accepted elsewhere, handed on (to another mail of ours, on this host by an alias or requeued, or on another host), filtered on (came back through a filter), waiting, held, returned, expired, discarded, swallowed by filter, deleted, refused, not completed, vanished, probe; NULL where the log does not tell, as of a mail closed by age.';
+
+-- What a refusal was for. Postfix's own words, in the order in which one excludes the next.
+CREATE FUNCTION refusal(daemon text, action text, protocol_state text, dsn text, temporary boolean, reason text)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT CASE
+    WHEN reason LIKE '%blocked using%' OR reason LIKE '%DNSBL rank%' THEN 'blocklist'
+    WHEN daemon = 'postscreen' THEN 'postscreen'
+    WHEN temporary AND (reason LIKE '%reylist%' OR reason LIKE '%raylist%' OR reason LIKE '%come back later%')
+        THEN 'greylisted'
+    WHEN daemon = 'cleanup' OR action IN ('milter-reject', 'proxy-reject')
+         OR protocol_state IN ('DATA', 'BDAT', 'END-OF-MESSAGE') THEN 'content'
+    WHEN reason LIKE '%Relay access denied%' THEN 'relaying'
+    WHEN dsn LIKE '_.1.1' OR dsn LIKE '_.1.10' THEN 'unknown recipient'
+    WHEN reason LIKE '%Sender address rejected%' THEN 'sender'
+    WHEN reason LIKE '%Client host rejected%' OR reason LIKE '%Helo command rejected%' THEN 'client'
+    ELSE 'policy'
+END
+$$;
+COMMENT ON FUNCTION refusal(text, text, text, text, boolean, text) IS
+    'What kind of refusal a verdict in noqueue is: blocklist, postscreen (its other tests), greylisted, content (header and body checks, milters, proxies, after DATA), relaying, unknown recipient, sender, client (its name, address or HELO), policy (the rest).';
+
+CREATE TABLE mail_hourly (
+    hour               timestamptz NOT NULL,
+    mta                text NOT NULL,
+    received           bigint NOT NULL,
+    from_outside       bigint NOT NULL,
+    from_users         bigint NOT NULL,
+    notices            bigint NOT NULL,
+    received_bytes     bigint NOT NULL,
+    delivered          bigint NOT NULL,
+    accepted_elsewhere bigint NOT NULL,
+    waiting            bigint NOT NULL,
+    held               bigint NOT NULL,
+    returned           bigint NOT NULL,
+    expired            bigint NOT NULL,
+    discarded          bigint NOT NULL,
+    deleted            bigint NOT NULL,
+    not_known          bigint NOT NULL,
+    delayed            bigint NOT NULL,
+    delivered_bytes    bigint NOT NULL,
+    PRIMARY KEY (hour, mta)
+);
+
+COMMENT ON TABLE mail_hourly IS 'Totals of the mails that began within an hour at a host, each mail and recipient counted once, as far as was known at the last clean-up. No personal data; kept for 400 days, longer than what they were counted from. Columns from delivered to not_known count recipients.';
+COMMENT ON COLUMN mail_hourly.hour IS
+    'Beginning of the hour.';
+COMMENT ON COLUMN mail_hourly.mta IS
+    'Host.';
+COMMENT ON COLUMN mail_hourly.received IS
+    'Mails that came in; not again those that came back through a filter, were forwarded, requeued or handed to another host of ours.';
+COMMENT ON COLUMN mail_hourly.from_outside IS
+    'Of these, from other servers.';
+COMMENT ON COLUMN mail_hourly.from_users IS
+    'Of these, from our users: submission, sendmail.';
+COMMENT ON COLUMN mail_hourly.notices IS
+    'Of these, notices that Postfix made.';
+COMMENT ON COLUMN mail_hourly.received_bytes IS
+    'Octets of the mails received.';
+COMMENT ON COLUMN mail_hourly.delivered IS
+    'Delivered here.';
+COMMENT ON COLUMN mail_hourly.accepted_elsewhere IS
+    'Accepted by other servers.';
+COMMENT ON COLUMN mail_hourly.waiting IS
+    'Still in the queue.';
+COMMENT ON COLUMN mail_hourly.held IS
+    'On hold.';
+COMMENT ON COLUMN mail_hourly.returned IS
+    'Returned to the sender.';
+COMMENT ON COLUMN mail_hourly.expired IS
+    'Given up and returned.';
+COMMENT ON COLUMN mail_hourly.discarded IS
+    'Thrown away by a rule, or swallowed by a filter.';
+COMMENT ON COLUMN mail_hourly.deleted IS
+    'Deleted with postsuper.';
+COMMENT ON COLUMN mail_hourly.not_known IS
+    'The log does not tell.';
+COMMENT ON COLUMN mail_hourly.delayed IS
+    'Deferred at least once, whatever became of them.';
+COMMENT ON COLUMN mail_hourly.delivered_bytes IS
+    'Octets delivered or accepted elsewhere, once for each recipient.';
+
+CREATE TABLE noqueue_hourly (
+    hour      timestamptz NOT NULL,
+    mta       text NOT NULL,
+    refusal   text NOT NULL,
+    refused   bigint NOT NULL,
+    temporary bigint NOT NULL,
+    PRIMARY KEY (hour, mta, refusal)
+);
+
+COMMENT ON TABLE noqueue_hourly IS 'Totals of the refusals of an hour by host and kind, as far as was known at the last clean-up. No personal data; kept for 400 days, longer than what they were counted from.';
+COMMENT ON COLUMN noqueue_hourly.hour IS
+    'Beginning of the hour.';
+COMMENT ON COLUMN noqueue_hourly.mta IS
+    'Host.';
+COMMENT ON COLUMN noqueue_hourly.refusal IS
+    'Kind, as function refusal() tells it.';
+COMMENT ON COLUMN noqueue_hourly.refused IS
+    'Refusals.';
+COMMENT ON COLUMN noqueue_hourly.temporary IS
+    'Of these, told to come back (4xx).';
+
+CREATE TABLE hourly_filled (
+    table_name text NOT NULL,
+    day        date NOT NULL,
+    filled_at  timestamptz NOT NULL,
+    changes    bigint NOT NULL,
+    PRIMARY KEY (table_name, day)
+);
+
+COMMENT ON TABLE hourly_filled IS 'Which days mail_hourly and noqueue_hourly were filled for, and when: a day is filled again when rows have changed since.';
+COMMENT ON COLUMN hourly_filled.table_name IS
+    'delivery (then mail_hourly was filled) or noqueue (noqueue_hourly).';
+COMMENT ON COLUMN hourly_filled.day IS
+    'UTC day.';
+COMMENT ON COLUMN hourly_filled.filled_at IS
+    'When it was last filled.';
+COMMENT ON COLUMN hourly_filled.changes IS
+    'How many rows the day''s partition had seen inserted, changed and deleted by then, as the server counts them.';
+
+CREATE TABLE own_hop (
+    kind  text NOT NULL,
+    relay text NOT NULL,
+    seen  date NOT NULL,
+    PRIMARY KEY (kind, relay)
+);
+
+COMMENT ON TABLE own_hop IS 'Filters and hosts of ours that mails were handed to and came in from again, as view journey knows them: only among their mails a report looks for those that are not to count again. Filled with mail_hourly.';
+COMMENT ON COLUMN own_hop.kind IS
+    'queued: the answer named the next queue id; pipe: a filter that pipe(8) runs; proxy: a before-queue proxy, or a requeued mail.';
+COMMENT ON COLUMN own_hop.relay IS
+    'relay= of the delivery; empty for kind proxy.';
+COMMENT ON COLUMN own_hop.seen IS
+    'Last day on which it was seen.';
+
+-- Which hops are to be looked for: those seen so far, all where no day was counted yet.
+CREATE FUNCTION hops_of(p_kind text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+SELECT EXISTS (SELECT FROM own_hop WHERE kind = p_kind)
+    OR NOT EXISTS (SELECT FROM hourly_filled WHERE table_name = 'delivery')
+$$;
+COMMENT ON FUNCTION hops_of(text) IS
+    'Whether mails that count once can have taken hops of this kind.';
+
+-- View journey over some days, without forwards and notices, for many mails at once: the same rules,
+-- without a look-up by row. A test holds both to the same answer.
+CREATE FUNCTION hop_between(p_first date, p_last date, p_next_first date, p_next_last date, p_after timestamptz)
+RETURNS TABLE (day date, from_id bigint, to_id bigint, mta text, next_day date, next_id bigint, next_mta text)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+WITH queued AS MATERIALIZED (
+    SELECT t.day, t.from_id, t.id AS to_id, t.mta, t.queue_id, n.day AS next_day, n.id AS next_id,
+           n.mta AS next_mta, n.message_id, n.orig_queue_id
+    FROM delivery_to t
+    JOIN delivery_from n ON n.queue_id = t.next_queue_id AND n.id <> t.from_id
+     AND n.day BETWEEN (t.t_status AT TIME ZONE 'UTC')::date - 1 AND (t.t_status AT TIME ZONE 'UTC')::date + 1
+    WHERE (SELECT hops_of('queued')) AND t.status = 'sent' AND t.daemon IN ('smtp', 'lmtp', 'pipe')
+      AND t.day BETWEEN p_first AND p_last AND t.t_status >= p_after AND n.day BETWEEN p_next_first AND p_next_last
+      AND (t.relay IN (SELECT relay FROM own_hop WHERE kind = 'queued')
+           OR NOT EXISTS (SELECT FROM hourly_filled WHERE table_name = 'delivery'))
+)
+SELECT q.day, q.from_id, q.to_id, q.mta, q.next_day, q.next_id, q.next_mta
+FROM queued q
+JOIN delivery_from f ON f.day = q.day AND f.id = q.from_id AND f.day BETWEEN p_first AND p_last
+WHERE f.message_id = q.message_id OR (q.orig_queue_id = q.queue_id AND q.next_mta = q.mta)
+UNION ALL
+SELECT f.day, f.id, t.id, f.mta, n.day, n.id, n.mta
+FROM delivery_to t
+JOIN delivery_from f ON f.day = t.day AND f.id = t.from_id
+JOIN delivery_from n ON n.message_id = f.message_id AND n.mta = f.mta AND n.id <> f.id
+ AND n.day BETWEEN (t.t_status AT TIME ZONE 'UTC')::date - 1 AND (t.t_status AT TIME ZONE 'UTC')::date + 1
+ AND n.t_i BETWEEN t.t_status - t.delay * interval '1 second' AND t.t_status + interval '1 minute'
+ AND (n.origin = 'local' OR n.client_address <<= ANY ('{127.0.0.0/8,::1}'::inet[]))
+WHERE (SELECT hops_of('pipe')) AND t.status = 'sent' AND t.daemon = 'pipe' AND t.next_queue_id IS NULL
+  AND t.day BETWEEN p_first AND p_last AND t.t_status >= p_after
+  AND f.day BETWEEN p_first AND p_last AND n.day BETWEEN p_next_first AND p_next_last
+UNION ALL
+SELECT f.day, f.id, NULL, f.mta, n.day, n.id, n.mta
+FROM delivery_from f
+JOIN delivery_from n ON n.queue_id = f.next_queue_id AND n.mta = f.mta AND n.id <> f.id AND n.t_f >= f.t_f
+ AND (n.orig_queue_id = f.queue_id OR n.message_id = f.message_id OR f.message_id IS NULL)
+ AND n.day BETWEEN (f.t_f AT TIME ZONE 'UTC')::date - 1 AND (f.t_f AT TIME ZONE 'UTC')::date + 1
+WHERE (SELECT hops_of('proxy')) AND f.day BETWEEN p_first AND p_last AND f.t_f >= p_after
+  AND n.day BETWEEN p_next_first AND p_next_last
+$$;
+COMMENT ON FUNCTION hop_between(date, date, date, date, timestamptz) IS
+    'Mails of the days p_first to p_last that became other mails of ours after p_after, of the days p_next_first to p_next_last, as in view journey: through filters and proxies, by requeuing, on other hosts.';
+
+-- The two questions of a report, each answered in one go over the days concerned. Rows of a mail have
+-- the day it was first seen on, which is that of its beginning or a later one.
+CREATE FUNCTION mail_between(p_since timestamptz, p_until timestamptz)
+RETURNS TABLE (day date, id bigint, mta text, t_i timestamptz, origin text, is_submission boolean,
+               client_name text, client_address inet, sasl_username text, sender text, size bigint,
+               encryption_protocol text, notification text, received boolean)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+SELECT f.day, f.id, f.mta, f.t_i, f.origin, f.is_submission, f.client_name, f.client_address,
+       f.sasl_username, f.sender, f.size, f.encryption_protocol, f.notification,
+       f.origin NOT IN ('forward', 'requeue') AND again.next_id IS NULL
+       AND (f.accepted IS TRUE OR f.queued_at IS NOT NULL OR f.held_at IS NOT NULL
+            OR coalesce(f.verdict LIKE '%discard', false) OR coalesce(f.removed_by = 'discarded', false)
+            OR EXISTS (SELECT FROM delivery_to t WHERE t.day = f.day AND t.from_id = f.id))
+FROM delivery_from f
+LEFT JOIN (
+    SELECT DISTINCT next_id
+    FROM hop_between((p_since AT TIME ZONE 'UTC')::date - 1, (p_until AT TIME ZONE 'UTC')::date + 1, (p_since AT TIME ZONE 'UTC')::date, (p_until AT TIME ZONE 'UTC')::date + 1, p_since - interval '1 hour')
+) again ON again.next_id = f.id
+WHERE f.day BETWEEN (p_since AT TIME ZONE 'UTC')::date AND (p_until AT TIME ZONE 'UTC')::date + 1
+  AND f.t_i >= p_since AND f.t_i < p_until AND f.origin <> 'probe'
+$$;
+COMMENT ON FUNCTION mail_between(timestamptz, timestamptz) IS
+    'Mails that began from p_since up to, not including, p_until; probes are left out. received: it came in, and is not a mail of ours that came back through a filter, was forwarded, requeued or handed to another host of ours: where each mail is to count once, only these do.';
+
+CREATE FUNCTION recipient_between(p_since timestamptz, p_until timestamptz)
+RETURNS TABLE (day date, from_id bigint, to_id bigint, mta text, t_i timestamptz, origin text,
+               is_submission boolean, client_address inet, sasl_username text, sender text, size bigint,
+               hold_reason text, recipient text, status text, dsn text, reason text, relay text,
+               relay_name text, relay_address inet, queue_id text, daemon text, attempts integer,
+               skipped integer, delay_conn_setup double precision, delay_transmission double precision,
+               encryption_protocol text, fate text)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+SELECT f.day, f.id, t.id, f.mta, f.t_i, f.origin, f.is_submission, f.client_address, f.sasl_username,
+       f.sender, f.size, f.hold_reason, t.recipient, t.status, t.dsn, t.reason, t.relay, t.relay_name,
+       t.relay_address, f.queue_id, t.daemon, t.attempts, t.skipped, t.delay_conn_setup,
+       t.delay_transmission, t.encryption_protocol, fate_of(f, t, step.next_mta)
+FROM delivery_from f
+LEFT JOIN delivery_to t ON t.day = f.day AND t.from_id = f.id AND t.day BETWEEN (p_since AT TIME ZONE 'UTC')::date AND (p_until AT TIME ZONE 'UTC')::date + 1
+LEFT JOIN (
+    SELECT h.to_id, coalesce(min(h.next_mta) FILTER (WHERE h.next_mta = h.mta), min(h.next_mta)) AS next_mta
+    FROM (
+        SELECT to_id, mta, next_mta
+        FROM hop_between((p_since AT TIME ZONE 'UTC')::date, (p_until AT TIME ZONE 'UTC')::date + 1, (p_since AT TIME ZONE 'UTC')::date - 1, (p_until AT TIME ZONE 'UTC')::date + 1, '-infinity')
+        UNION ALL  -- few waited for days before they went on
+        SELECT to_id, mta, next_mta
+        FROM hop_between((p_since AT TIME ZONE 'UTC')::date, (p_until AT TIME ZONE 'UTC')::date + 1, (p_until AT TIME ZONE 'UTC')::date + 2, 'infinity', p_until + interval '12 hours')
+    ) h
+    WHERE h.to_id IS NOT NULL
+    GROUP BY h.to_id
+) step ON step.to_id = t.id
+WHERE f.day BETWEEN (p_since AT TIME ZONE 'UTC')::date AND (p_until AT TIME ZONE 'UTC')::date + 1
+  AND f.t_i >= p_since AND f.t_i < p_until AND f.origin <> 'probe'
+$$;
+COMMENT ON FUNCTION recipient_between(timestamptz, timestamptz) IS
+    'Recipients of the mails of mail_between(), with fate as in view delivery (one row without recipient where none is known). Where each recipient is to count once, leave out fates filtered on and handed on.';

@@ -58,6 +58,15 @@ INSERT INTO gap (source_id, mta, t_from, t_to, reason)
 SELECT n, 'mx1.example.net', now(), now(), 'rotated away' FROM generate_series(1, 1000) n;
 INSERT INTO unrecognised (daemon, shape, example, count)
 SELECT 'smtpd', 'shape ' || n, 'example ' || n, 1 FROM generate_series(1, 1000) n;
+INSERT INTO mail_hourly
+SELECT t, 'mx1.example.net', 9, 9, 0, 0, 9000, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9000
+FROM generate_series(timestamptz '2023-12-01 00:00Z', '2025-01-01 00:00Z', '1 hour') t;
+INSERT INTO noqueue_hourly
+SELECT t, 'mx1.example.net', kind, 9, 1
+FROM generate_series(timestamptz '2023-12-01 00:00Z', '2025-01-01 00:00Z', '1 hour') t
+CROSS JOIN (VALUES ('blocklist'), ('content'), ('sender')) k (kind);
+INSERT INTO hourly_filled SELECT 'noqueue', d, now(), 1 FROM generate_series(date '2024-01-01', '2024-12-31', '1 day') d;
+INSERT INTO own_hop VALUES ('queued', '127.0.0.1[127.0.0.1]:10024', '2024-12-31');
 """
 
 DAYS = {
@@ -66,6 +75,11 @@ DAYS = {
 }  # fmt: skip
 AT = "2025-01-01 12:00Z"
 ROW = {"day": date(2025, 1, 1), "id": 5000, "new_day": date(2025, 1, 1), "new_id": 1}
+WEEKS = {
+    "begins": ["2024-12-24 00:00Z", "2024-12-17 00:00Z"],
+    "ends": ["2024-12-25 00:00Z", "2024-12-18 00:00Z"],
+    "mta": None,
+}
 WHERE = {"mtas": ["mx1.example.net"], "firsts": [AT], "lasts": [AT]}
 PERIOD = {"since": "2025-01-01 00:00Z", "until": "2025-02-01 00:00Z"}
 RUN = {"longest": timedelta(hours=1), "shuffle": timedelta(seconds=1)}
@@ -147,6 +161,12 @@ NEEDS = {
     "queue_event_t": done("merge_events", **RUN),
     "login_key": done("merge_logins"),
     "login_username": asked("trace_logins", sasl_username="User7@example.org", **PERIOD),
+    "mail_hourly_pkey": asked("report_usual", **WEEKS),
+    "noqueue_hourly_pkey": asked("report_usual_refused", **WEEKS),
+    "hourly_filled_pkey": done(
+        "mark_hourly", table_name="noqueue", day=ROW["day"], now=AT, changes=1
+    ),
+    "own_hop_pkey": done("fill_own_hops", day=ROW["day"]),
 }
 # How much more the query must cost without its index.
 MULTIPLE = 2
