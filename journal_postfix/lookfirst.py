@@ -88,6 +88,17 @@ def _logins(report: Report) -> Iterator[Finding]:
         )
 
 
+def _guessed(report: Report) -> Iterator[Finding]:
+    """Accounts that somebody got into after many tries."""
+    for row in report["logins"]["suspects"][:LOGINS]:
+        client, account = row["client_address"], row["sasl_username"]
+        who = f"login {visible(account)}" if account else "a login of which no name is logged"
+        where = f", from {visible(client)}" if client else ""
+        what = f"{who}: succeeded after {number_of(row['failed'], 'failure')}{where}"
+        options = ("--sasl-username", account) if account else ("--client", str(client))
+        yield Finding("!!", what, _trace(report, *options, since=row["t_i"]))
+
+
 def _strange(row: dict[str, Any]) -> bool:
     """Far more than it usually sends, from far more places, or much of it comes back."""
     recipients, usual = row["recipients"], row["usual"]
@@ -202,5 +213,5 @@ def _short(text: str) -> str:
 
 
 RULES: tuple[Rule, ...] = (
-    _silent, _logins, _waiting, _changed, _held, _discarded, _purged, _gaps,
+    _silent, _logins, _guessed, _waiting, _changed, _held, _discarded, _purged, _gaps,
 )  # fmt: skip

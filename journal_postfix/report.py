@@ -12,10 +12,11 @@ from contextlib import closing
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
-from journal_postfix import buckets, output, report_text, schema, summary
+from journal_postfix import buckets, output, pflogsumm, report_text, schema, summary
 from journal_postfix.config import Config
 from journal_postfix.database import READER_SETTINGS, connect
 from journal_postfix.lookfirst import look_first
+from journal_postfix.messages import UsageError
 from journal_postfix.period import KNOWN, Period, read_day, read_period
 from journal_postfix.server import dsn_of
 from journal_postfix.stamps import checked_zone
@@ -49,7 +50,7 @@ how it counts:
 
 formats:
   json   one object: period, coverage, look_first, totals, usual, mail, recipients, distinct,
-         refused, reasons, queue, queue_events, relays, tls, hours or days, top, busy_logins, database.
+         refused, reasons, logins, queue, queue_events, relays, tls, hours or days, top, busy_logins, database.
          totals counts mails (received), recipients (delivered here or accepted elsewhere; deferred:
          still waiting; bounced: returned; expired: given up; held; discarded), refusals (rejected),
          octets, and distinct senders and recipients.
@@ -59,6 +60,7 @@ examples:
   journal-postfix report
   journal-postfix report --since 2h
   journal-postfix report --since monday --until friday --mta mx1.example.com
+  journal-postfix report --since yesterday --compat pflogsumm
   journal-postfix report --since 2026-11-01 --until 2026-11-30 --format csv > november.csv
 """
 
@@ -80,6 +82,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--timezone", metavar="ZONE", help="zone of days and times; default: the machine's"
     )
     parser.add_argument(
+        "--compat", choices=("pflogsumm",), help="count as pflogsumm does, in its layout"
+    )
+    parser.add_argument(
         "--format", choices=output.FORMATS, default="table", help="how to print; default: table"
     )
 
@@ -92,16 +97,28 @@ def _top(text: str) -> int:
 
 def answer(arguments: argparse.Namespace, config: Config) -> int:
     """Print the report."""
+    if arguments.compat and arguments.format != "table":
+        raise UsageError("--compat pflogsumm prints text: leave --format out")
     wanted = _wanted(arguments, datetime.now(UTC))
     dsn = dsn_of(config, create=False)
     with closing(connect(dsn, READER_SETTINGS)) as connection:
         schema.check(connection, migrate=False)
+        if arguments.compat:
+            _write(pflogsumm.compat(connection, wanted.period, wanted.mta, wanted.zone))
+            return 0
     found = summary.report(dsn, config, wanted)
     found["look_first"] = look_first(found)
-    encoding = sys.stdout.encoding or "ascii"
-    text = printed(found, arguments.format, unicode=encoding.lower().startswith("utf"))
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+    unicode = _encoding().lower().startswith("utf")
+    _write(printed(found, arguments.format, unicode=unicode))
     return 0
+
+
+def _encoding() -> str:
+    return sys.stdout.encoding or "ascii"
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text.encode(_encoding(), "replace").decode(_encoding()))
 
 
 def _wanted(arguments: argparse.Namespace, now: datetime) -> summary.Wanted:

@@ -1,4 +1,4 @@
-"""The most frequent senders, recipients, domains and so on, two lists beside each other."""
+"""The most frequent senders, recipients, domains and so on, two lists beside each other; who guesses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from journal_postfix.output import visible
-from journal_postfix.wording import counted
+from journal_postfix.wording import counted, number_of
 
 Row = Mapping[str, Any]
 List = tuple[str, list[str]]  # heading, lines
@@ -33,13 +33,33 @@ def top_lists(top: Mapping[str, list[Row]]) -> list[List]:
 
 
 def _line(row: Row, column: str, name: str) -> str:
-    text = visible(row[name])
-    if row.get("client_name") not in (None, "unknown"):
-        text = f"{visible(row['client_name'])} [{text}]"
+    text = _named(row, name)
     room = _COLUMN - 11
     if len(text) > room:
         text = text[: room - 3] + "..."
     return f"{counted(row[column]):>9}  {text}"
+
+
+def _named(row: Row, name: str) -> str:
+    """The value, of a client with its name."""
+    if row.get("client_name") in (None, "unknown"):
+        return visible(row[name])
+    return f"{visible(row['client_name'])} [{visible(row[name])}]"
+
+
+def login_lines(logins: Row, shown: int) -> Iterator[str]:
+    """Logins that failed, and from where most of them came; nothing where none did."""
+    if not logins["failed"]:
+        return
+    addresses, accounts = logins["addresses"], logins["accounts"]
+    yield (
+        f"LOGINS  failed {counted(logins['failed'])} from {counted(addresses)}"
+        f" address{'' if addresses == 1 else 'es'}, for {number_of(accounts, 'name')};"
+        f" succeeded {counted(logins['succeeded'])}"
+    )
+    for row in logins["guessing"][:shown]:
+        tried = number_of(row["accounts"], "name")
+        yield f"{counted(row['failed']):>9}  {_named(row, 'client_address')}, for {tried}"
 
 
 def pairs_of_columns(lists: Iterable[List], width: int) -> Iterator[str]:

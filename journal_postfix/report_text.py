@@ -15,7 +15,7 @@ from typing import Any
 
 from journal_postfix.output import visible
 from journal_postfix.reasons import normalised
-from journal_postfix.report_lists import pairs_of_columns, top_lists
+from journal_postfix.report_lists import login_lines, pairs_of_columns, top_lists
 from journal_postfix.wording import (
     age,
     counted,
@@ -264,6 +264,10 @@ def _refused(report: Report) -> Lines:
         yield text[:WIDTH].rstrip()
 
 
+def _logins(report: Report) -> Lines:
+    yield from (line[:WIDTH] for line in login_lines(report["logins"], SHOWN))
+
+
 def _problems(report: Report) -> Lines:
     returned = [
         (counted(row["recipients"]), visible(row["reason"]))
@@ -375,6 +379,6 @@ def _database(report: Report) -> Lines:
 
 Section = Callable[[Report], Lines]
 SECTIONS: tuple[Section, ...] = (
-    _head, _look_first, _mail, _refused, _problems, _speed, _top,
+    _head, _look_first, _mail, _refused, _logins, _problems, _speed, _top,
 )  # fmt: skip
-EMPTY: tuple[Section, ...] = (_head, _nothing, _look_first)
+EMPTY: tuple[Section, ...] = (_head, _nothing, _look_first, _logins)

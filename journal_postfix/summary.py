@@ -30,7 +30,7 @@ Report = dict[str, Any]
 SETTINGS = {**READER_SETTINGS, "work_mem": "128MB", "hash_mem_multiplier": "8",
             "enable_partitionwise_join": "on", "enable_sort": "off"}  # fmt: skip
 QUESTIONS = ("recipients", "mails", "refused", "queue", "usual", "usual_refused", "events",
-             "stored", "gaps", "database")  # fmt: skip
+             "logins", "stored", "gaps", "database")  # fmt: skip
 AT_ONCE = 3
 #: Questions whose rows are of several parts, each row as JSON.
 IN_PARTS = ("recipients", "mails", "refused")
@@ -181,6 +181,7 @@ def _put_together(
         },
         "refused": sorted(refused["kinds"], key=lambda row: -row["refused"]),
         "reasons": _reasons(recipients, refused),
+        "logins": _logins(found["logins"], wanted.top),
         "queue": found["queue"],
         "queue_events": found["events"],
         "relays": recipients["relays"],
@@ -266,6 +267,20 @@ def _mail(kinds: dict[str, Row], mails: dict[str, Rows]) -> Row:
     names = ("from_outside", "from_users", "notices")
     counts = {name: kinds.get(name, {"received": 0})["received"] for name in names}
     return counts | {"backscatter": mails["backscatter"][0]["mails"]}
+
+
+def _logins(rows: Rows, top: int) -> Row:
+    """Logins that failed, who guesses, and which accounts were logged in after many failures."""
+    kinds: dict[str, Rows] = defaultdict(list)
+    for row in rows:
+        kinds[row.pop("kind")].append(row)
+    names = ("failed", "succeeded", "addresses", "accounts")
+    counts = {name: kinds["total"][0][name] for name in names}
+    guessing = [{name: row[name] for name in _GUESSING} for row in kinds["client"][:top]]
+    return counts | {"guessing": guessing, "suspects": kinds["account"]}
+
+
+_GUESSING = ("client_address", "client_name", "failed", "succeeded", "accounts", "t_i", "t_f")
 
 
 def _usual(rows: Rows, refused: Rows) -> Row:

@@ -72,7 +72,7 @@ def store(dsn: str, *batches: Batch) -> list[tuple[Any, ...]]:
 
 def answers(dsn: str, query: str, **values: Any) -> list[dict[str, Any]]:
     """Ask a named query about the day."""
-    day = {"since": NOON - timedelta(hours=12), "until": NOON + timedelta(hours=12)}
+    day = {"since": NOON - timedelta(hours=12), "until": NOON + timedelta(hours=12), "mta": None}
     with closing(connect(dsn, READER_SETTINGS)) as connection:
         return ask(connection, query, **day | values)
 

@@ -6,7 +6,7 @@ WITH told AS MATERIALIZED (
            failed, succeeded, t_i, t_f, CASE WHEN failed > 0 THEN t_i ELSE t_f END AS at
     FROM login
     WHERE hour > %(since)s::timestamptz - interval '1 hour' AND hour < %(until)s
-      AND t_f >= %(since)s AND t_i < %(until)s
+      AND t_f >= %(since)s AND t_i < %(until)s AND (%(mta)s::text IS NULL OR mta = %(mta)s)
 ), of_accounts AS (
     SELECT place, sum(failed) OVER (PARTITION BY account ORDER BY at) AS failed
     FROM told
