@@ -33,6 +33,7 @@ from journal_postfix.question import (
 )
 from journal_postfix.server import dsn_of
 from journal_postfix.trace_layout import paragraph
+from journal_postfix.trace_logins import find_logins, login_text
 
 PAUSE = 2.0  # seconds between two looks of --follow
 LATE = timedelta(hours=1)  # what is stored later than this after it happened, --follow misses
@@ -179,6 +180,7 @@ def tell(
     found = find(connection, question)
     if how == "table":
         print(text(coverage, found, question, clock), end="")
+        print(login_text(find_logins(connection, question), clock), end="")
         return
     for sentence in (*coverage.missing, *_cut_off(found, question)):
         print(f"journal-postfix: {sentence}", file=sys.stderr)

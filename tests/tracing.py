@@ -20,6 +20,7 @@ from journal_postfix.coverage import cover
 from journal_postfix.database import READER_SETTINGS, connect
 from journal_postfix.finding import Found, find
 from journal_postfix.question import Question, read_question
+from journal_postfix.trace_logins import find_logins, login_text
 from journal_postfix.ways import Way
 
 FOLDER = Path(__file__).parent / "traces"
@@ -48,7 +49,8 @@ def told(dsn: str, *options: str, config: Config | None = None, now: datetime = 
     config = config or config_from({"retention": KEEP}, "test")
     with closing(connect(dsn, READER_SETTINGS)) as connection:
         coverage = cover(connection, asked, config, now, clock)
-        return trace.text(coverage, find(connection, asked), asked, clock)
+        answer = trace.text(coverage, find(connection, asked), asked, clock)
+        return answer + login_text(find_logins(connection, asked), clock)
 
 
 def objects(dsn: str, *options: str) -> list[Row]:
