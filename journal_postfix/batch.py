@@ -7,8 +7,8 @@ neither SQL nor log syntax.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
@@ -93,13 +93,23 @@ class Counts:
             self.t_first = t
 
 
+class Stored(NamedTuple):
+    """What came of a batch: the lines that no other source had told, and new rows by table."""
+
+    facts: Sequence[Fact] = ()
+    unrecognised: Sequence[Unknown] = ()
+    losses: Sequence[Loss] = ()
+    rows: Sequence[tuple[str, int]] = ()
+
+
 @dataclass
 class Batch:
     """Lines read since the last commit: those that leave something, and counts of the others.
 
     `finished` puts the facts in order and sets `runs`, which go into table stored_span. `counts` has a
     key for each machine of a journal, '' for a file's lines. `gaps` are those
-    that an input noticed. The store sets `too_old` and `known`: lines another source had told.
+    that an input noticed. `identifiers` counts lines where somebody wants to know. The store sets
+    `too_old`, `known` (lines another source had told) and `stored`.
     """
 
     facts: list[Fact] = field(default_factory=list)
@@ -113,6 +123,8 @@ class Batch:
     gaps: list[Row] = field(default_factory=list)
     states: dict[str, str] = field(default_factory=dict)  # by machine: its open sessions, JSON
     runs: list[Run] = field(default_factory=list)
+    identifiers: Counter[str] = field(default_factory=Counter)
+    stored: Stored = field(default_factory=Stored)
 
     @property
     def lines(self) -> int:

@@ -56,6 +56,7 @@ class Collector:
         self.options = config.extract_options()
         self.names = config.syslog_names
         self.debug = debug
+        self._said: list[str] | None = [] if config.metrics_address else None  # by whom, each line
         self.batch = Batch()
         self._sessions: defaultdict[str, Sessions] = defaultdict(Sessions)
         self._unknown_in_a_row: Counter[str] = Counter()
@@ -70,6 +71,9 @@ class Collector:
     def take(self) -> Batch:
         """The batch so far; a new one begins."""
         batch, self.batch = self.batch, Batch()
+        if self._said is not None:
+            batch.identifiers = Counter(self._said)
+            self._said.clear()
         batch.states = {machine: self._sessions[machine].state() for machine in batch.counts}
         for machine, counts in batch.counts.items():
             if counts.t_last is not None:
@@ -108,6 +112,8 @@ class Collector:
             self.batch.forged.append(Seen(t, mta, machine, _fingerprint(msg, t)))
             return
         counts.saw(t, mta)
+        if self._said is not None:
+            self._said.append(msg["identifier"])
         if action == "unknown":
             counts.unknown += 1
             self._count_unknown(msg, t, mta)

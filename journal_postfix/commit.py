@@ -4,21 +4,66 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
+from typing import Protocol
 
 from journal_postfix.batch import Batch
 from journal_postfix.config import Config
 from journal_postfix.database import ConnectionFailed, Error, is_transient
+from journal_postfix.mail import Row
 from journal_postfix.messages import InputError, Position
 from journal_postfix.writer import Mark, Source, Writer
 
 log = logging.getLogger("journal_postfix")
 
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)  # seconds between tries; the last repeats
+FAILURES = ("unreachable", "failed", "disk")  # kinds of what is tried again
 _NEEDS_DISK = ("/var/spool/postfix", "/var/lib/postgresql")
+
+
+class Watcher(Protocol):
+    """Who is told what the database does for us, as it happens."""
+
+    def trying(self) -> None:
+        """The database is asked for something."""
+
+    def worked(self) -> None:
+        """The database did it."""
+
+    def failed(self, reason: str) -> None:
+        """The database did not do it, for one of FAILURES; it is asked again."""
+
+    def committed(self, batch: Batch, sources: Sequence[Source], seconds: float) -> None:
+        """A batch and the positions of its sources are stored, after so many seconds."""
+
+    def cleaned(self, rows: Sequence[Row] | None) -> None:
+        """A clean-up is over, and deleted this (day, table_name, rows); None: it failed."""
+
+
+class _Silent:
+    """A watcher that nobody asks."""
+
+    def trying(self) -> None:
+        pass
+
+    def worked(self) -> None:
+        pass
+
+    def failed(self, reason: str) -> None:
+        pass
+
+    def committed(self, batch: Batch, sources: Sequence[Source], seconds: float) -> None:
+        pass
+
+    def cleaned(self, rows: Sequence[Row] | None) -> None:
+        pass
+
+
+SILENT = _Silent()
 
 
 class Committer:
@@ -28,12 +73,18 @@ class Committer:
     """
 
     def __init__(
-        self, writer: Writer, config: Config, stop: Event, patience: float | None = None
+        self,
+        writer: Writer,
+        config: Config,
+        stop: Event,
+        patience: float | None = None,
+        watcher: Watcher = SILENT,
     ) -> None:
         self.writer = writer
         self.config = config
         self.stop = stop
         self.patience = patience
+        self.watcher = watcher
         self.elsewhere: dict[str, Source] = {}  # by machine: stored journals that may come here
         self.lines = 0
         self.too_old = 0
@@ -56,22 +107,26 @@ class Committer:
         """Do some work with the database, again and again while it is away; False: stopped."""
         waited = 0.0
         tries = 0
+        self.watcher.trying()
         while True:
             try:
                 if self._disk_is_free():
                     work()
+                    self.watcher.worked()
                     if tries:
                         log.info("the database is back after %.1f s", waited)
                     return True
-                reason = "less than min_free_disk is free on the disk"
+                kind, reason = "disk", "less than min_free_disk is free on the disk"
             except ConnectionFailed as error:
                 if error.fatal or self._is_out_of_patience(waited):
                     raise
-                reason = str(error)
+                kind, reason = "unreachable", str(error)
             except Error as error:
                 if not is_transient(error) or self._is_out_of_patience(waited):
                     raise
+                kind = "failed"
                 reason = f"the database failed ({error.pgcode or type(error).__name__})"
+            self.watcher.failed(kind)
             pause = PAUSES[min(tries, len(PAUSES) - 1)]
             if tries in (0, 5) or tries % 20 == 0:
                 log.warning("%s; trying again, next in %.1f s", reason, pause)
@@ -92,7 +147,9 @@ class Committer:
 
     def _store(self, batch: Batch, positions: Sequence[Position]) -> None:
         marks = [Mark(self._source(position), position) for position in positions]
+        begin = time.monotonic()
         sources = self.writer.store(batch, marks, self.config.horizon(datetime.now(UTC)))
+        self.watcher.committed(batch, sources, time.monotonic() - begin)
         for source in sources:
             self.writer.sources[source.kind, source.identity] = source
 

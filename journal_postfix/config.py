@@ -56,6 +56,7 @@ class Config:
     queue_config_directories: tuple[str, ...] = ()
     queue_check_interval: float = 3600.0
     min_free_disk: int = 0
+    metrics_address: tuple[str, int] | None = None
     auto_migrate: bool = False
 
     def mta_of(self, host: str) -> str:
@@ -161,6 +162,14 @@ def _days(value: Any) -> int:
     return int(value)
 
 
+def _address(value: Any) -> tuple[str, int]:
+    text = str(value) if type(value) is int else _text(value)
+    match = re.fullmatch(r"(?:(?:\[([^\s\]]+)\]|([^\s:\[\]]+)):)?([0-9]{1,5})", text)
+    if match is None or not 0 < int(match[3]) < 65536:
+        raise ValueError
+    return match[1] or match[2] or "127.0.0.1", int(match[3])
+
+
 def _never(value: Any) -> int:
     if _whole(value) != 0:
         raise ValueError
@@ -237,6 +246,11 @@ KEYS: dict[str, Key] = {
     ),
     "clean_interval": Key(_seconds, "seconds, up to 86400", "time between clean-ups of `run`"),
     "min_free_disk": Key(_whole, "bytes, 0 for no limit", "free disk below which `run` waits"),
+    "metrics.address": Key(
+        _address,
+        "a port (of the loopback address) or ADDRESS:PORT, an IPv6 address in brackets",
+        "where `run` tells Prometheus its figures; default: nowhere",
+    ),
     "auto_migrate": Key(_truth, "true or false", "let run and backfill upgrade the schema"),
 }
 

@@ -241,7 +241,7 @@ def _compile() -> list[tuple[tuple[str, ...], str, str, list[str], Rule]]:
 
 
 _COMPILED = _compile()
-_DAEMONS = frozenset(daemon for statement in STATEMENTS for daemon in statement.daemons)
+DAEMONS = frozenset(daemon for statement in STATEMENTS for daemon in statement.daemons)
 
 
 def _by_start(rows: Iterable[tuple[list[str], Rule]]) -> Rules:
@@ -283,7 +283,7 @@ def route(identifier: str, syslog_names: tuple[str, ...] = DEFAULT_SYSLOG_NAMES)
         return None
     for name in syslog_names:
         if identifier.startswith((name + "/", name + "-")):
-            known = daemon if daemon in _DAEMONS else ""
+            known = daemon if daemon in DAEMONS else ""
             rules = _rules_of(known)
             return Route(syslog_name, daemon, rules, rules["info"])
     return None

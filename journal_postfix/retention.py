@@ -157,15 +157,24 @@ def _record(cursor: Cursor, table: str, day: date, rows: int) -> dict[str, Any]:
 
 
 def clean_regularly(
-    dsn: Callable[[], str], config: Config, stop: Event, clock: Callable[[], datetime]
+    dsn: Callable[[], str],
+    config: Config,
+    stop: Event,
+    clock: Callable[[], datetime],
+    done: Callable[[Cleaned | None], object] = lambda _: None,
 ) -> None:
-    """Clean up now and then every clean_interval, until stopped; failures are said and retried."""
+    """Clean up now and then every clean_interval, until stopped; failures are said and retried.
+
+    `done` is told what was deleted, None where that failed.
+    """
     while True:
         try:
             cleaned = clean(dsn(), config, clock())
             for row in cleaned:
                 log.info("clean-up: %s %s, %d rows", row["table_name"], row["day"], row["rows"])
+            done(cleaned)
         except InputError as error:
             log.warning("%s", error)
+            done(None)
         if stop.wait(config.clean_interval):
             return

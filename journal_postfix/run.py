@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 from journal_postfix.ahead import ahead
 from journal_postfix.batch import Batch
 from journal_postfix.collect import Collector, Debug
-from journal_postfix.commit import Committer
+from journal_postfix.commit import Committer, Watcher
 from journal_postfix.config import Config, uids_of
 from journal_postfix.following import Gap, catch_up
 from journal_postfix.join import join_halves
@@ -29,6 +29,7 @@ from journal_postfix.journal import (
 )
 from journal_postfix.logfollow import FollowedFile, iter_logfile_follow
 from journal_postfix.messages import MsgDetails, Position
+from journal_postfix.metrics import served
 from journal_postfix.reconcile import reconcile_regularly
 from journal_postfix.retention import clean_regularly
 from journal_postfix.server import dsn_of, ready_dsn
@@ -96,8 +97,13 @@ def run(config: Config, stop: Event, how: How, debug: Debug | None = None) -> No
 
     Raises InputError for what only a person can put right; everything else is waited for.
     """
+    with served(config) as watcher:
+        _run(config, stop, how, watcher, debug)
+
+
+def _run(config: Config, stop: Event, how: How, watcher: Watcher, debug: Debug | None) -> None:
     writer = Writer(partial(dsn_of, config), config.store_options())
-    committer = Committer(writer, config, stop)
+    committer = Committer(writer, config, stop, watcher=watcher)
     collector = Collector(config, debug)
 
     def connect() -> None:
@@ -109,7 +115,7 @@ def run(config: Config, stop: Event, how: How, debug: Debug | None = None) -> No
     log.info("started")
     try:
         if not how.once:
-            _clean_beside(config, stop)
+            _clean_beside(config, stop, watcher)
             _reconcile_beside(config, stop)
         service = Service(config, committer, collector, stop, how)
         if how.file is None:
@@ -121,9 +127,10 @@ def run(config: Config, stop: Event, how: How, debug: Debug | None = None) -> No
     log.info("stopped after %d lines of Postfix", committer.lines)
 
 
-def _clean_beside(config: Config, stop: Event) -> None:
+def _clean_beside(config: Config, stop: Event, watcher: Watcher) -> None:
     """Clean up by the clock in a thread of its own: an idle server cleans too."""
-    arguments = (partial(dsn_of, config), config, stop, lambda: datetime.now(UTC))
+    now = partial(datetime.now, UTC)
+    arguments = (partial(dsn_of, config), config, stop, now, watcher.cleaned)
     Thread(target=clean_regularly, args=arguments, daemon=True, name="clean").start()
 
 

@@ -6,6 +6,7 @@ works in the caller's transaction and knows no log syntax.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -32,6 +33,7 @@ _INET = {
 _ELSEWHERE = "elsewhere"  # no machine's identity
 _TABLES = ("delivery_from", "delivery_to", "delivery_attempt", "noqueue", "open_mail")
 ENDED_KEPT = timedelta(hours=1)  # mails stay in open_mail for so long after their end
+TOO_OLD = "too_old"  # no table's name
 _BLOCK = 1000  # row numbers that come with one value of the sequence
 
 
@@ -262,10 +264,11 @@ def write_rows(
     merged: Merged,
     source_ids: Mapping[str, int],
     settled: Mapping[str, datetime] = MappingProxyType({}),
-) -> None:
+) -> Counter[str]:
     """Write merged and numbered rows: new ones by COPY, changed ones by a joined UPDATE.
 
     Of mails that were whole before their host's moment in `settled` no more lines are expected.
+    Gives the number of new rows by table.
     """
     new = [mail for mail in merged.mails if mail.new]
     old = [mail for mail in merged.mails if not mail.new]
@@ -290,6 +293,12 @@ def write_rows(
             copy_rows(sent, tables, "open_mail", rows, "batch_open")
             sent.execute("EXECUTE merge_open")
             sent.execute("TRUNCATE batch_open")
+    return Counter(
+        delivery_from=len(new),
+        delivery_to=len(new_tos),
+        delivery_attempt=len(attempts),
+        noqueue=len(merged.noqueue),
+    )
 
 
 def _settled(facts: Sequence[Fact], *, finite: bool) -> dict[str, datetime]:
@@ -312,13 +321,13 @@ def store_deliveries(
     source_ids: Mapping[str, int],
     options: StoreOptions,
     horizon: Horizon,
-) -> int:
+) -> Counter[str]:
     """Merge the facts with what is stored and write them, in the cursor's transaction.
 
     `source_ids` gives the source of each machine ('' where there is but one source). Gives the
-    number of rows that were left out because retention would delete them at once. Raises the
-    driver's error; the caller owns the transaction, and makes the tables forget where it ends
-    otherwise than by a commit.
+    number of new rows by table, and as TOO_OLD of those that were left out because retention would
+    delete them at once. Raises the driver's error; the caller owns the transaction, and makes the
+    tables forget where it ends otherwise than by a commit.
     """
     machines = {source_ids[name]: name for name in {fact.machine for fact in facts}}
     stored = _load(cursor, keys_of(facts), tables.kept, machines)
@@ -331,7 +340,8 @@ def store_deliveries(
     }
     partitions.ensure(cursor, tables.days, days, options.partition_days)
     settled = _settled(facts, finite=options.finite)
-    write_rows(cursor, tables, merged, source_ids, settled)
+    rows = write_rows(cursor, tables, merged, source_ids, settled)
     store_runs(cursor, runs_of(facts), horizon.delivery)
     tables.kept.keep(stored, settled)
-    return old
+    rows[TOO_OLD] = old
+    return rows

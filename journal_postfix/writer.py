@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from journal_postfix import spans
-from journal_postfix.batch import Batch, Counts, Loss, Unknown
+from journal_postfix.batch import Batch, Counts, Loss, Stored, Unknown
 from journal_postfix.database import (
     SQL,
     WRITER_SETTINGS,
@@ -30,6 +30,7 @@ from journal_postfix.mail import Fact, Row
 from journal_postfix.messages import InputError, Position
 from journal_postfix.store import (
     ENDED_KEPT,
+    TOO_OLD,
     Horizon,
     StoreOptions,
     Tables,
@@ -218,9 +219,10 @@ class Writer:
         known_of = Counter(lines[number].machine for number in known)
         new = batch.without(known) if known else batch
         refused: list[Row] = []
-        batch.too_old = self._store_or_halve(
-            cursor, tables, new.facts, source_ids, horizon, refused
-        )
+        made = self._store_or_halve(cursor, tables, new.facts, source_ids, horizon, refused)
+        batch.too_old = made.pop(TOO_OLD, 0)
+        rows_made = tuple(made.items())
+        batch.stored = Stored(new.facts, new.unrecognised, new.losses, rows_made)
         rows = refused + _unrecognised(new)
         if rows:
             copy_rows(cursor, tables, "unrecognised", rows, "batch_unrecognised")
@@ -251,12 +253,12 @@ class Writer:
         source_ids: Mapping[str, int],
         horizon: Horizon,
         refused: list[Row],
-    ) -> int:
+    ) -> Counter[str]:
         if not facts:
-            return 0
+            return Counter()
         cursor.execute("SAVEPOINT half")
         try:
-            old = store_deliveries(cursor, facts, tables, source_ids, self.options, horizon)
+            made = store_deliveries(cursor, facts, tables, source_ids, self.options, horizon)
         except Error as error:
             if not is_guilty_data(error):
                 raise
@@ -264,14 +266,17 @@ class Writer:
             tables.forget()
             if len(facts) == 1:
                 refused.append(_refused(facts[0], error))
-                return 0
+                return Counter()
             middle = len(facts) // 2
             return sum(
-                self._store_or_halve(cursor, tables, half, source_ids, horizon, refused)
-                for half in (facts[:middle], facts[middle:])
+                (
+                    self._store_or_halve(cursor, tables, half, source_ids, horizon, refused)
+                    for half in (facts[:middle], facts[middle:])
+                ),
+                Counter(),
             )
         cursor.execute("RELEASE SAVEPOINT half")
-        return old
+        return made
 
 
 def _unrecognised(batch: Batch) -> list[Row]:
