@@ -17,6 +17,10 @@ from journal_postfix.server import dsn_of
 
 Rows = list[dict[str, Any]]
 
+#: The sections of `status` that are a query each, in their order.
+STATUS = (
+    "sources", "spans", "gaps", "postsuper", "database", "tables", "unrecognised", "retention",
+)  # fmt: skip
 SILENT = timedelta(hours=1)  # a journal's position this old: nobody reads it any more
 CLEAN_FAILED = timedelta(days=1)
 
@@ -30,21 +34,20 @@ def ask(connection: Connection, name: str, **values: Any) -> Rows:
 
 def status(connection: Connection, config: Config, now: datetime) -> dict[str, Rows]:
     """What `status` shows, section by section; `problems` holds what is wrong."""
-    sections = {
-        name: ask(connection, f"status_{name}", now=now)
-        for name in ("sources", "spans", "gaps", "database", "tables", "unrecognised")
+    sections = {name: ask(connection, f"status_{name}", now=now) for name in STATUS}
+    days = {
+        "delivery": config.retention_delivery_delete,
+        "noqueue": config.retention_noqueue_delete,
     }
     sections["retention"] = [
-        {"table": "delivery", "delete_after_days": config.retention_delivery_delete},
-        {"table": "noqueue", "delete_after_days": config.retention_noqueue_delete},
+        {"table": row["table"], "delete_after_days": days[row["table"]], **row}
+        for row in sections["retention"]
     ]
-    sections["problems"] = _problems(connection, sections, config, now)
+    sections["problems"] = _problems(sections, config, now)
     return sections
 
 
-def _problems(
-    connection: Connection, sections: dict[str, Rows], config: Config, now: datetime
-) -> Rows:
+def _problems(sections: dict[str, Rows], config: Config, now: datetime) -> Rows:
     found = [
         f"the journal of {row['mta'] or row['name']} was last read {row['updated_at']:%Y-%m-%d %H:%M}"
         for row in sections["sources"]
@@ -55,12 +58,11 @@ def _problems(
         for row in sections["sources"]
         if row["lines"] and row["lines"] == row["unrecognised"]
     ]
-    horizon = config.horizon(now - CLEAN_FAILED)
-    for table, first in (("delivery_from", horizon.delivery), ("noqueue", horizon.noqueue)):
-        if first is not None:
-            (row,) = ask(connection, f"oldest_{table}")
-            if row["day"] is not None and row["day"] < first:
-                found.append(f"{table} holds rows of {row['day']}: clean-up has failed for a day")
+    horizon = config.horizon(now - CLEAN_FAILED)._asdict()
+    for row in sections["retention"]:
+        first, oldest = horizon[row["table"]], row["oldest"]
+        if first is not None and oldest is not None and oldest < first:
+            found.append(f"{row['table']} holds rows of {oldest}: clean-up has failed for a day")
     return [{"problem": text} for text in found]
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -176,6 +177,36 @@ def test_status_shows_sources_and_what_was_not_recognised(config: str, log: str)
     csv = call("--config", config, "status", "--format", "csv").out.splitlines()
     assert csv[0] == "section,number,key,value"
     assert "sources,1,lines,7" in csv
+
+
+def test_status_shows_what_postsuper_did_lately(config: str, tmp_path: Path) -> None:
+    """What was done to the queue within a week is shown, with how many mails the log does not name."""
+    now, path = datetime.now(UTC), tmp_path / "postsuper.log"
+    said = [
+        (now - timedelta(days=8), "Requeued: 2 messages"),
+        (now, "3C5D120AB1: removed"),
+        (now, "Deleted: 4 messages"),
+    ]
+    path.write_text(
+        "".join(f"{t:%Y-%m-%dT%H:%M:%SZ} mx1 postfix/postsuper[7]: {text}\n" for t, text in said)
+    )
+    assert call("--config", config, "backfill", str(path)).status == 0
+    status = json.loads(call("--config", config, "status", "--format", "json").out)
+    (event,) = status["postsuper"]
+    found = [event[name] for name in ("mta", "action", "mails", "not_named")]
+    assert found == ["mx1", "Deleted", 4, 3]
+
+
+def test_status_shows_what_retention_left(config: str, log: str, dsn: str) -> None:
+    """The oldest day that is stored, and what was deleted last, stand with the days to keep."""
+    call("--config", config, "backfill", log, "--year", "2025")
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO retention_log (table_name, rows) VALUES ('noqueue', 12)")
+        connection.commit()
+    retention = json.loads(call("--config", config, "status", "--format", "json").out)["retention"]
+    kept = [(row["table"], row["oldest"], row["rows_deleted"]) for row in retention]
+    assert kept == [("delivery", "2025-11-20", None), ("noqueue", None, 12)]
+    assert retention[0]["delete_after_days"] == 0
 
 
 def test_status_fails_where_nothing_was_recognised(config: str, tmp_path: Path) -> None:

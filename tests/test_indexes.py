@@ -122,7 +122,7 @@ NEEDS = {
     "delivery_to_recipient": traced("trace_recipients", recipient=NOBODY),
     "delivery_to_orig_to": traced("trace_recipients", recipient=NOBODY, period=EVENING),
     "delivery_attempt_to_id": done("move_attempts", **ROW),
-    "noqueue_pkey": asked("oldest_noqueue"),
+    "noqueue_pkey": asked("status_retention"),
     "noqueue_from_id": done("move_verdicts", **ROW),
     "noqueue_sender": traced("trace_verdicts", sender=NOBODY),
     "noqueue_recipient": traced("trace_verdicts", recipient=NOBODY),

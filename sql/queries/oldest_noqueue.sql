@@ -1,2 +1,0 @@
--- The oldest day stored.
-SELECT min(day) AS day FROM noqueue
