@@ -1,8 +1,8 @@
 """Delivery tables filled to a size, by the server itself, with rows like those of a real load.
 
 A sample log is loaded first and its rows are set aside. Then each day gets as many copies of them
-as its share asks for, each with row numbers, queue ids, Message-IDs, senders and recipients of its
-own, so that rows are as wide and indexes as busy as they would be. Most days are filled before
+as its share asks for, each with row numbers, queue ids, Message-IDs, senders, recipients and clients
+of its own, so that rows are as wide and indexes as busy as they would be. Most days are filled before
 their indexes are made, which is quick but leaves these as dense as they never are in use; the
 days that the measured load goes to are filled with their indexes in place, copy after copy.
 """
@@ -23,6 +23,7 @@ PASSES = 4  # copies of a day begin at four times of it: the sample is of six ho
 SAMPLE_START = datetime(2024, 12, 31, 21, tzinfo=UTC)
 # People that a name of the sample becomes; the square makes some much busier than others.
 PEOPLE = 20000
+CLIENTS = 1_000_000  # that those from outside become, likewise
 PERSON = f"'p' || floor({PEOPLE} * random() ^ 2)::int || '.' || {{0}}"
 OTHER_ID = "upper(substr(md5({0} || %(copy)s), 1, length({0})))"
 OTHER_MESSAGE_ID = "'<' || substr(md5({0} || %(copy)s), 1, 24) || substring({0} FROM '@.*')"
@@ -39,7 +40,10 @@ OTHERS = {
     "message_id": OTHER_MESSAGE_ID,
     "sender": f"CASE {{0}} WHEN '' THEN '' ELSE {PERSON} END",
     "recipient": PERSON,
+    "orig_to": PERSON,
     "sasl_username": PERSON,
+    "client_address": "CASE WHEN {0} <<= '127.0.0.0/8' THEN {0} WHEN {0} IS NOT NULL THEN"
+    f" '2001:db8::'::inet + floor({CLIENTS} * random() ^ 2)::bigint END",
 }
 COLUMNS = """
 SELECT attname, format_type(atttypid, NULL) = 'timestamp with time zone' FROM pg_attribute
