@@ -39,6 +39,15 @@ WRITER_SETTINGS = {
     "timezone": "UTC",
 }
 READER_SETTINGS = {"jit": "off", "timezone": "UTC", "default_transaction_read_only": "on"}
+#: For answers by a key: few rows by their indexes, where the server expects many and would rather
+#: merge the indexes of all partitions.
+SEEKER_SETTINGS = {
+    **READER_SETTINGS,
+    "max_parallel_workers_per_gather": "0",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+}
 PLAIN_SETTINGS = {"jit": "off", "timezone": "UTC"}
 
 

@@ -17,7 +17,7 @@ from journal_postfix import schema, trace_rows, trace_text
 from journal_postfix.clock import Clock
 from journal_postfix.config import Config
 from journal_postfix.coverage import Coverage, cover
-from journal_postfix.database import READER_SETTINGS, Connection, connect
+from journal_postfix.database import READER_SETTINGS, SEEKER_SETTINGS, Connection, connect
 from journal_postfix.finding import Found, Item, find
 from journal_postfix.messages import UsageError
 from journal_postfix.output import FORMATS
@@ -29,6 +29,7 @@ from journal_postfix.question import (
     STATUSES,
     VERDICTS,
     Question,
+    has_key,
     read_question,
 )
 from journal_postfix.server import dsn_of
@@ -149,7 +150,8 @@ def answer(arguments: argparse.Namespace, config: Config) -> int:
     """Print what was found; gives the exit status."""
     now, zone = datetime.now(UTC), read_zone(arguments.timezone)
     question = read_question(arguments, now, zone)
-    connection = connect(dsn_of(config, create=False), READER_SETTINGS)
+    settings = SEEKER_SETTINGS if has_key(question) else READER_SETTINGS
+    connection = connect(dsn_of(config, create=False), settings)
     try:
         connection.autocommit = True
         schema.check(connection, migrate=False)
