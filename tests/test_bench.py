@@ -80,6 +80,24 @@ def test_every_comparison_runs(report: Report) -> None:
     assert [":Turns:", "1"] in [line[:2] for line in told]
 
 
+@pytest.mark.parametrize("command", ["trace", "report"])
+def test_every_answer_is_timed(
+    load: Load, server_dsn: str, folder: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """A small database is filled and asked by each key, and for a report; each has its figures."""
+    asking = load("asking")
+    for days in ("TRACE_DAYS", "REPORT_DAYS"):
+        monkeypatch.setattr(asking, days, 4)
+    given = asking.arguments(["--trace=0", "--report=0", "--asks=1", f"--{command}=0.02"])
+    with closing(load("server").Server(server_dsn)) as server:
+        lines = asking.measure(server, folder, given).splitlines()
+        server.drop(f"{command}_full")
+    expected = len(asking.KEYS) if command == "trace" else 2
+    told = [line for line in lines if line.endswith(("kept", "missed"))]
+    assert len(told) == expected
+    assert all(" 1 " in line for line in told)
+
+
 def test_another_checkout_instead_of_the_peers(load: Load, folder: Path) -> None:
     """With another checkout each of ours is measured against that one, and no peer takes part."""
     comparisons = load("comparisons")
