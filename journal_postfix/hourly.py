@@ -23,11 +23,8 @@ log = logging.getLogger("journal_postfix")
 KEPT = timedelta(days=400)
 PAUSE = timedelta(minutes=50)  # between two counts of today or yesterday
 LONG_PAUSE = timedelta(hours=20)  # of an older day
-#: What counts a day; together they are one transaction.
-COUNTS = {
-    "delivery": ("fill_own_hops", "fill_delivery_hourly"),
-    "noqueue": ("fill_noqueue_hourly",),
-}
+#: What counts a day, in one transaction with the mark that it was.
+COUNTS = {"delivery": "fill_delivery_hourly", "noqueue": "fill_noqueue_hourly"}
 _NONE = timedelta(0)
 SETTINGS = {**PLAIN_SETTINGS, "work_mem": "128MB", "enable_partitionwise_join": "on"}
 
@@ -56,7 +53,7 @@ def _fill(cursor: Cursor, config: Config, now: datetime, at_once: bool) -> int:
     for row in days:
         begin = datetime.combine(row["day"], time(), UTC)
         values = {**row, "since": begin, "until": begin + timedelta(days=1), "now": now}
-        statements = (*COUNTS[row["table_name"]], "mark_hourly")
+        statements = (COUNTS[row["table_name"]], "mark_hourly")
         cursor.execute(";\n".join(SQL[f"statements/{name}"] for name in statements), values)
     cursor.execute(SQL["statements/forget_hourly"], {"before": now - KEPT})
     return len(days)

@@ -953,30 +953,6 @@ COMMENT ON COLUMN hourly_filled.filled_at IS
 COMMENT ON COLUMN hourly_filled.changes IS
     'How many rows the day''s partition had seen inserted, changed and deleted by then, as the server counts them.';
 
-CREATE TABLE own_hop (
-    kind  text NOT NULL,
-    relay text NOT NULL,
-    seen  date NOT NULL,
-    PRIMARY KEY (kind, relay)
-);
-
-COMMENT ON TABLE own_hop IS 'Filters and hosts of ours that mails were handed to and came in from again, as view journey knows them: only among their mails a report looks for those that are not to count again. Filled with mail_hourly.';
-COMMENT ON COLUMN own_hop.kind IS
-    'queued: the answer named the next queue id; pipe: a filter that pipe(8) runs; proxy: a before-queue proxy, or a requeued mail.';
-COMMENT ON COLUMN own_hop.relay IS
-    'relay= of the delivery; empty for kind proxy.';
-COMMENT ON COLUMN own_hop.seen IS
-    'Last day on which it was seen.';
-
--- Which hops are to be looked for: those seen so far, all where no day was counted yet.
-CREATE FUNCTION hops_of(p_kind text) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
-SELECT EXISTS (SELECT FROM own_hop WHERE kind = p_kind)
-    OR NOT EXISTS (SELECT FROM hourly_filled WHERE table_name = 'delivery')
-$$;
-COMMENT ON FUNCTION hops_of(text) IS
-    'Whether mails that count once can have taken hops of this kind.';
-
 -- View journey over some days, without forwards and notices, for many mails at once: the same rules,
 -- without a look-up by row. A test holds both to the same answer.
 CREATE FUNCTION hop_between(p_first date, p_last date, p_next_first date, p_next_last date, p_after timestamptz)
@@ -988,10 +964,8 @@ WITH queued AS MATERIALIZED (
     FROM delivery_to t
     JOIN delivery_from n ON n.queue_id = t.next_queue_id AND n.id <> t.from_id
      AND n.day BETWEEN (t.t_status AT TIME ZONE 'UTC')::date - 1 AND (t.t_status AT TIME ZONE 'UTC')::date + 1
-    WHERE (SELECT hops_of('queued')) AND t.status = 'sent' AND t.daemon IN ('smtp', 'lmtp', 'pipe')
+    WHERE t.status = 'sent' AND t.daemon IN ('smtp', 'lmtp', 'pipe')
       AND t.day BETWEEN p_first AND p_last AND t.t_status >= p_after AND n.day BETWEEN p_next_first AND p_next_last
-      AND (t.relay IN (SELECT relay FROM own_hop WHERE kind = 'queued')
-           OR NOT EXISTS (SELECT FROM hourly_filled WHERE table_name = 'delivery'))
 )
 SELECT q.day, q.from_id, q.to_id, q.mta, q.next_day, q.next_id, q.next_mta
 FROM queued q
@@ -1005,7 +979,7 @@ JOIN delivery_from n ON n.message_id = f.message_id AND n.mta = f.mta AND n.id <
  AND n.day BETWEEN (t.t_status AT TIME ZONE 'UTC')::date - 1 AND (t.t_status AT TIME ZONE 'UTC')::date + 1
  AND n.t_i BETWEEN t.t_status - t.delay * interval '1 second' AND t.t_status + interval '1 minute'
  AND (n.origin = 'local' OR n.client_address <<= ANY ('{127.0.0.0/8,::1}'::inet[]))
-WHERE (SELECT hops_of('pipe')) AND t.status = 'sent' AND t.daemon = 'pipe' AND t.next_queue_id IS NULL
+WHERE t.status = 'sent' AND t.daemon = 'pipe' AND t.next_queue_id IS NULL
   AND t.day BETWEEN p_first AND p_last AND t.t_status >= p_after
   AND f.day BETWEEN p_first AND p_last AND n.day BETWEEN p_next_first AND p_next_last
 UNION ALL
@@ -1014,7 +988,7 @@ FROM delivery_from f
 JOIN delivery_from n ON n.queue_id = f.next_queue_id AND n.mta = f.mta AND n.id <> f.id AND n.t_f >= f.t_f
  AND (n.orig_queue_id = f.queue_id OR n.message_id = f.message_id OR f.message_id IS NULL)
  AND n.day BETWEEN (f.t_f AT TIME ZONE 'UTC')::date - 1 AND (f.t_f AT TIME ZONE 'UTC')::date + 1
-WHERE (SELECT hops_of('proxy')) AND f.day BETWEEN p_first AND p_last AND f.t_f >= p_after
+WHERE f.day BETWEEN p_first AND p_last AND f.t_f >= p_after
   AND n.day BETWEEN p_next_first AND p_next_last
 $$;
 COMMENT ON FUNCTION hop_between(date, date, date, date, timestamptz) IS

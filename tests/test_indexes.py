@@ -66,7 +66,6 @@ SELECT t, 'mx1.example.net', kind, 9, 1
 FROM generate_series(timestamptz '2023-12-01 00:00Z', '2025-01-01 00:00Z', '1 hour') t
 CROSS JOIN (VALUES ('blocklist'), ('content'), ('sender')) k (kind);
 INSERT INTO hourly_filled SELECT 'noqueue', d, now(), 1 FROM generate_series(date '2024-01-01', '2024-12-31', '1 day') d;
-INSERT INTO own_hop VALUES ('queued', '127.0.0.1[127.0.0.1]:10024', '2024-12-31');
 """
 
 DAYS = {
@@ -166,7 +165,6 @@ NEEDS = {
     "hourly_filled_pkey": done(
         "mark_hourly", table_name="noqueue", day=ROW["day"], now=AT, changes=1
     ),
-    "own_hop_pkey": done("fill_own_hops", day=ROW["day"]),
 }
 # How much more the query must cost without its index.
 MULTIPLE = 2

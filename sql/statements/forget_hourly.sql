@@ -2,4 +2,3 @@
 DELETE FROM mail_hourly WHERE hour < %(before)s;
 DELETE FROM noqueue_hourly WHERE hour < %(before)s;
 DELETE FROM hourly_filled WHERE day < (%(before)s AT TIME ZONE 'UTC')::date;
-DELETE FROM own_hop WHERE seen < (%(before)s AT TIME ZONE 'UTC')::date;
