@@ -110,6 +110,33 @@ def test_unknown_values_are_refused(wrong: tuple[str, str]) -> None:
     assert re.search("a number from 1 to 1000|choose from", said.err)
 
 
+def test_pflogsumms_counts(options: tuple[str, ...]) -> None:
+    """With --compat the report is pflogsumm's, of the same period; it is text and nothing else."""
+    said = call(*options, "report", *DAY, "--compat", "pflogsumm")
+    assert said.status == 0
+    assert re.search(r"Grand Totals\n-+\nmessages\n\n +1   received\n +1   delivered", said.out)
+    wrong = call(*options, "report", *DAY, "--compat", "pflogsumm", "--format", "json")
+    refused(wrong, 2, "--compat", "text")
+
+
+def test_guessed_logins_come_first(options: tuple[str, ...], tmp_path: Path) -> None:
+    """Who guesses is named, and an account that somebody got into after that stands at the top."""
+    host, client = "mx1 postfix/submission/smtpd", "unknown[198.51.100.99]"
+    failed = "SASL PLAIN authentication failed: authentication failure, sasl_username=anna.k"
+    tries = [f"Nov 20 11:00:{n:02} {host}[7]: warning: {client}: {failed}" for n in range(12)]
+    login = f"Nov 20 11:01:00 {host}[8]: 3C5D12: client={client}, sasl_method=PLAIN, sasl_username=anna.k"
+    (tmp_path / "logins.log").write_text("\n".join([*tries, login]) + "\n")
+    file = str(tmp_path / "logins.log")
+    assert call(*options, "backfill", "--year", "2025", "--timezone", "UTC", file).status == 0
+    said = call(*options, "report", *DAY)
+    assert "login anna.k: succeeded after 12 failures, from 198.51.100.99" in said.out
+    assert "journal-postfix trace --sasl-username anna.k --since" in said.out
+    assert "LOGINS  failed 12 from 1 address, for 1 name; succeeded 1" in said.out
+    assert "       12  198.51.100.99, for 1 name" in said.out
+    report = json.loads(call(*options, "report", *DAY, "--format", "json").out)
+    assert report["logins"]["suspects"][0]["sasl_username"] == "anna.k"
+
+
 def test_help_tells_how_it_counts() -> None:
     """The help text says what the numbers mean, and gives examples."""
     said = call("report", "--help")
