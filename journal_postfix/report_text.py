@@ -269,15 +269,12 @@ def _logins(report: Report) -> Lines:
 
 
 def _problems(report: Report) -> Lines:
-    returned = [
-        (counted(row["recipients"]), visible(row["reason"]))
-        for row in report["reasons"]["returned"]
-    ]
     waiting = [row for row in report["queue"] if row["state"] == "waiting"]
     now = report["period"]["as_of"]
-    yield from _returned(returned)
+    reasons = report["reasons"]
+    yield from _why("RETURNED, why", reasons["returned"], 2 * SHOWN)
     if waiting:
-        if returned:
+        if reasons["returned"]:
             yield ""
         yield _three("WAITING, where", "recipients", "tries", "oldest")
         for row in waiting[:SHOWN]:
@@ -289,17 +286,22 @@ def _problems(report: Report) -> Lines:
             if row["example"]:
                 yield f"      {visible(normalised(row['example']))}"[:WIDTH].rstrip()
         yield from _other_domains(waiting[SHOWN:], now)
+    if reasons["deferred"]:
+        if waiting or reasons["returned"]:
+            yield ""
+        yield from _why(
+            "WAITING, why, of those that came in this period", reasons["deferred"], SHOWN
+        )
 
 
-def _returned(rows: list[tuple[str, str]]) -> Lines:
+def _why(title: str, rows: list[Report], shown: int) -> Lines:
     if rows:
-        yield "RETURNED, why"
-    for number, reason in rows[: 2 * SHOWN]:
-        yield f"{number:>9}  {reason}"[:WIDTH].rstrip()
-    rest = rows[2 * SHOWN :]
-    if rest:
-        others = sum(int(number.replace(",", "")) for number, _ in rest)
-        yield f"{counted(others):>9}  {len(rest)} other reasons"
+        yield title
+    for row in rows[:shown]:
+        yield f"{counted(row['recipients']):>9}  {visible(row['reason'])}"[:WIDTH].rstrip()
+    if rest := rows[shown:]:
+        others = sum(row["recipients"] for row in rest)
+        yield f"{counted(others):>9}  {number_of(len(rest), 'other reason')}"
 
 
 def _three(label: str, *cells: str) -> str:

@@ -308,6 +308,7 @@ def _reasons(recipients: dict[str, Rows], refused: dict[str, Rows]) -> dict[str,
 
     return {
         "returned": of("returned", "expired"),
+        "deferred": of("waiting"),
         "discarded": of("discarded", "swallowed by filter"),
         "discarded_by_rule": merged(refused["discards"], "times"),
         "refused": merged(refused["reasons"], "times", "refusal", "reply_code", "dsn"),

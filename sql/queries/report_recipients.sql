@@ -19,7 +19,7 @@ WITH leg AS (
            CASE WHEN took < 100 THEN took WHEN took < 1000 THEN took / 10 * 10 ELSE took / 100 * 100 END AS speed,
            fate = 'accepted elsewhere' AS out, encryption_protocol IS NOT NULL AS encrypted, size,
            attempts + skipped > 1 OR status = 'deferred' AS delayed,
-           CASE WHEN fate IN ('returned', 'expired', 'discarded', 'swallowed by filter') THEN
+           CASE WHEN fate IN ('returned', 'expired', 'discarded', 'swallowed by filter', 'waiting') THEN
                replace(replace(replace(replace(reason,
                    coalesce(CASE WHEN recipient LIKE '%%@%%' THEN recipient END, ''), '...'),
                    coalesce(host(relay_address), ''), '...'), coalesce(relay_name || '[', ''), '...['),
