@@ -243,7 +243,9 @@ def rule_of(statement: Statement) -> parser.Rule:
 @settings(max_examples=20)
 def test_round_trip(statement: Statement, data: st.DataObject) -> None:
     """What a format writes with some values, `parse` reads back with the same values."""
-    check_round_trip(statement, *written(statement, data))
+    text, values = written(statement, data)
+    assume(not parser.is_queue_id(text.partition(": ")[0]))  # a function or path is none
+    check_round_trip(statement, text, values)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +258,7 @@ def test_round_trip_of_odd_values(statement: Statement, data: st.DataObject) -> 
     text, values = written(statement, data, of_odd=True)
     match = rule_of(statement).match(text)
     assume(match is not None and all(match[name] == value for name, value in values.items()))
-    assume(not parser.is_queue_id(text.partition(": ")[0]))  # a function or path is none
+    assume(not parser.is_queue_id(text.partition(": ")[0]))
     assume(not text.endswith(";"))  # behind it is the tail of a verdict, even an empty one
     if statement.action == "protocol_test":  # input that looks like a state is one
         assume(not re.match(PATTERNS["state"] + r"(: |\Z)", values.get("input", "")))
