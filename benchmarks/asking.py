@@ -4,7 +4,7 @@ Usage: PYTHONPATH=.:tests python benchmarks/asking.py [--trace 10] [--report 30]
            [--folder DIR] [--keep]
 
 Two databases of a private PostgreSQL are filled (see filling.py), in millions of deliveries: one of
-40 days for `trace`, one of 30 for `report`; 0 leaves one out. Then `trace` is asked by each of its
+40 days for `trace`, one of 30 for `report`, each with refusals of the last week; 0 leaves one out. Then `trace` is asked by each of its
 keys, and `report` for some days, each time by a process of its own with a connection of its own,
 for another value. Prints what the calls of the database took (connecting included; those of several
 connections are added up), what the whole process took, of which Python's start is a good part, and
@@ -36,6 +36,7 @@ from journal_postfix import embedded
 
 TIMED = Path(__file__).with_name("timed_calls.py")
 TRACE_DAYS, REPORT_DAYS = 40, 30
+REFUSALS_KEPT = 7  # days, as by default
 TRACE_BUDGET, REPORT_BUDGET = 50, 2000  # milliseconds
 
 #: By each key of `trace`: values of rows picked from one day.
@@ -62,7 +63,7 @@ KEYS = {
     ),
     "refused sender": (
         "--sender",
-        "SELECT sender FROM noqueue WHERE day = %(day)s AND sender <> ''",
+        "SELECT sender FROM noqueue WHERE day = %(recent)s AND sender <> ''",
     ),
     "busiest recipient": (
         "--recipient",
@@ -107,10 +108,16 @@ def filled(postgres: server.Server, folder: Path, name: str, deliveries: int, co
     days = days_until_yesterday(count)
     turns.say(f"filling {name} with {deliveries:,} deliveries in {count} days")
     fill(dsn, deliveries, days, days[-2:])
-    turns.run(growth.command(folder, dsn, "clean"))  # it counts the totals that are usual
+    clean(folder, dsn)
     postgres.ask(f"ALTER DATABASE {name} RENAME TO {name}_full")  # whole, where a run was ended
     postgres.ask("CHECKPOINT")
     return postgres.dsn(f"{name}_full")
+
+
+def clean(folder: Path, dsn: str) -> None:
+    """Keep refusals as long as is usual, and count the totals that are."""
+    retention = {"delivery": growth.KEEP, "noqueue": {"pseudonymise": 0, "delete": REFUSALS_KEPT}}
+    turns.run(growth.command(folder, dsn, "clean", retention=retention))
 
 
 def asked(postgres: server.Server, folder: Path, dsn: str, *words: str) -> Asked:
@@ -144,7 +151,7 @@ def traces(
     postgres: server.Server, folder: Path, dsn: str, days: Sequence[date], asks: int
 ) -> Iterator[dict[str, Any]]:
     """Ask for mails by each key; the day that values are from is one of the middle."""
-    values: dict[str, Any] = {"day": days[len(days) // 2], "most": asks}
+    values: dict[str, Any] = {"day": days[len(days) // 2], "recent": days[-3], "most": asks}
     for name, (option, query) in KEYS.items():
         picked = (BUSIEST if "busiest" in name else PICKED).format(query)
         keys = [str(key) for (key,) in growth.ask(dsn, picked, **values)]

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from journal_postfix.database import Connection
 from journal_postfix.queries import ask
-from journal_postfix.question import QUEUED_AT_MOST
 from journal_postfix.ways import Key, Mail, Row, Step, Way
 
 A_DAY = timedelta(days=1)
 CLOCKS_DIFFER = timedelta(minutes=5)
+WAITED = 6  # days before a mail for the one that it came of: queues give up after five
 FAMILY_AT_MOST = 20_000  # mails with one Message-ID, as spam has it
 LINKS = ("orig_queue_id", "next_queue_id", "notification_for")
 
@@ -78,10 +78,18 @@ def _links(connection: Connection, rows: list[Row]) -> dict[str, Any]:
         "message_ids": list({row["message_id"] for row in rows if row["message_id"]}),
         "queue_ids": list(queue_ids),
         "ids": [row["id"] for row in rows],
-        "first": min(row["day"] for row in rows) - QUEUED_AT_MOST * A_DAY,
-        "last": max(row["t_f"] for row in rows).date() + A_DAY,
+        "days": _days_around(rows),
         "most": FAMILY_AT_MOST,
     }
+
+
+def _days_around(rows: list[Row]) -> list[date]:
+    """The days on which the mails may have begun that some mails came of or became."""
+    days: set[date] = set()
+    for row in rows:
+        first = row["day"] - WAITED * A_DAY
+        days.update(first + n * A_DAY for n in range((row["t_f"].date() - first).days + 2))
+    return sorted(days)
 
 
 def _meet(row: Row, other: Row) -> bool:

@@ -134,7 +134,7 @@ NEEDS = {
     "delivery_from_message_id": traced("trace_mails", message_id="<1@example.org>"),
     "delivery_from_client_address": traced("trace_mails", client=ADDRESS),
     "delivery_from_notification_for_id": asked(
-        "trace_family", message_ids=[], queue_ids=[], ids=[5000]
+        "trace_family", message_ids=[], queue_ids=[], ids=[5000], days=[ROW["day"]]
     ),
     "delivery_from_sasl_username": traced("trace_mails", sasl_username=Pattern("nobody", None)),
     "delivery_to_pkey": done("update_to"),
