@@ -9,9 +9,8 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from threading import Event
-from zoneinfo import ZoneInfo
 
 from journal_postfix import schema, trace_rows, trace_text
 from journal_postfix.clock import Clock
@@ -19,7 +18,6 @@ from journal_postfix.config import Config
 from journal_postfix.coverage import Coverage, cover
 from journal_postfix.database import READER_SETTINGS, SEEKER_SETTINGS, Connection, connect
 from journal_postfix.finding import Found, Item, find
-from journal_postfix.messages import UsageError
 from journal_postfix.output import FORMATS
 from journal_postfix.period import KNOWN, Period
 from journal_postfix.question import (
@@ -33,6 +31,7 @@ from journal_postfix.question import (
     read_question,
 )
 from journal_postfix.server import dsn_of
+from journal_postfix.stamps import checked_zone
 from journal_postfix.trace_layout import paragraph
 from journal_postfix.trace_logins import find_logins, login_text
 
@@ -148,7 +147,7 @@ def _limit(text: str) -> int:
 
 def answer(arguments: argparse.Namespace, config: Config) -> int:
     """Print what was found; gives the exit status."""
-    now, zone = datetime.now(UTC), read_zone(arguments.timezone)
+    now, zone = datetime.now(UTC), checked_zone(arguments.timezone)
     question = read_question(arguments, now, zone)
     settings = SEEKER_SETTINGS if has_key(question) else READER_SETTINGS
     connection = connect(dsn_of(config, create=False), settings)
@@ -162,16 +161,6 @@ def answer(arguments: argparse.Namespace, config: Config) -> int:
     finally:
         connection.close()
     return 0
-
-
-def read_zone(name: str | None) -> tzinfo | None:
-    """The zone of a name; None: the machine's."""
-    if name is None:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, KeyError):
-        raise UsageError(f"--timezone {name!r} is not known; give one like Europe/Berlin") from None
 
 
 def tell(
