@@ -584,6 +584,31 @@ COMMENT ON COLUMN stored_span.lines IS
 
 CREATE INDEX stored_span_time ON stored_span (mta, t_to, t_from);
 
+-- Skips from one source and host to the next: the table is long.
+CREATE VIEW stored_time AS
+WITH RECURSIVE told AS (
+    (SELECT source_id, mta FROM stored_span ORDER BY source_id, mta LIMIT 1)
+    UNION ALL
+    SELECT next.source_id, next.mta
+    FROM told CROSS JOIN LATERAL (
+        SELECT s.source_id, s.mta FROM stored_span s
+        WHERE (s.source_id, s.mta) > (told.source_id, told.mta)
+        ORDER BY s.source_id, s.mta LIMIT 1
+    ) next
+)
+SELECT told.source_id, told.mta, first.t_from, last.t_to
+FROM told
+CROSS JOIN LATERAL (
+    SELECT s.t_from FROM stored_span s WHERE s.source_id = told.source_id AND s.mta = told.mta
+    ORDER BY s.id LIMIT 1
+) first
+CROSS JOIN LATERAL (
+    SELECT s.t_to FROM stored_span s WHERE s.source_id = told.source_id AND s.mta = told.mta
+    ORDER BY s.id DESC LIMIT 1
+) last;
+COMMENT ON VIEW stored_time IS
+    'Of which hosts each source told lines, from the first run of them to the last.';
+
 CREATE TABLE unrecognised (
     daemon   text NOT NULL,
     shape    text NOT NULL,
