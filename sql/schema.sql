@@ -734,6 +734,52 @@ COMMENT ON COLUMN retention_log.rows IS
 COMMENT ON COLUMN retention_log.oldest_left IS
     'Oldest day left afterwards.';
 
+CREATE TABLE hash_key (
+    purpose      text NOT NULL,
+    month        date NOT NULL,
+    key          bytea,
+    made_at      timestamptz NOT NULL DEFAULT now(),
+    destroyed_at timestamptz,
+    PRIMARY KEY (purpose, month),
+    CHECK ((key IS NULL) = (destroyed_at IS NOT NULL))
+);
+
+COMMENT ON TABLE hash_key IS 'Keys of the keyed hashes that stand in the place of personal data. Without its key a hash cannot be compared with a guess.';
+COMMENT ON COLUMN hash_key.purpose IS
+    'What is hashed with it: pseudonym (rows of a month), erasure (who was forgotten), login (accounts nobody has), access (what was looked for).';
+COMMENT ON COLUMN hash_key.month IS
+    'First day of the month of the rows; 0001-01-01: of all times.';
+COMMENT ON COLUMN hash_key.key IS
+    'The key, 32 random bytes. NULL: destroyed.';
+COMMENT ON COLUMN hash_key.made_at IS
+    'When it was made.';
+COMMENT ON COLUMN hash_key.destroyed_at IS
+    'When it was destroyed: what was hashed with it is anonymous since.';
+
+-- HMAC-SHA-256 (RFC 2104) without an extension. The masks of a key are made once for many texts.
+CREATE FUNCTION hash_masks(p_key bytea) RETURNS bytea
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    inner_mask bytea := decode(repeat('36', 64), 'hex');
+    outer_mask bytea := decode(repeat('5c', 64), 'hex');
+BEGIN
+    FOR i IN 0 .. length(p_key) - 1 LOOP
+        inner_mask := set_byte(inner_mask, i, get_byte(p_key, i) # 54);
+        outer_mask := set_byte(outer_mask, i, get_byte(p_key, i) # 92);
+    END LOOP;
+    RETURN inner_mask || outer_mask;
+END
+$$;
+COMMENT ON FUNCTION hash_masks(bytea) IS
+    'What keyed_hash() needs of a key of at most 64 bytes.';
+
+CREATE FUNCTION keyed_hash(p_text text, p_masks bytea) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT left(encode(sha256(substr(p_masks, 65) || sha256(substr(p_masks, 1, 64) || convert_to(p_text, 'UTF8'))), 'hex'), 16)
+$$;
+COMMENT ON FUNCTION keyed_hash(text, bytea) IS
+    'Keyed hash of a text, HMAC-SHA-256 cut to 16 hexadecimal digits; the key as hash_masks() gives it.';
+
 -- One partition of each delivery table for the days [p_from, p_to). Created apart and then attached:
 -- CREATE TABLE ... PARTITION OF would make writers wait for a running report.
 CREATE FUNCTION create_partition(p_table text, p_from date, p_to date) RETURNS void
