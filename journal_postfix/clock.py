@@ -1,4 +1,4 @@
-"""Times, durations and sizes as people read them, in a zone of theirs."""
+"""Times and durations as people read them, in a zone of theirs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 _WEEK = timedelta(days=6)
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-_SIZES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 class Clock(NamedTuple):
@@ -45,12 +44,3 @@ def duration(seconds: float) -> str:
         if count or words:
             words.append((count, unit))
     return " ".join(f"{count} {unit}" for count, unit in words[:2] if count)
-
-
-def size(octets: int) -> str:
-    """A size with at most two places."""
-    for unit, name in _SIZES:
-        if octets >= unit:
-            amount = octets / unit
-            return f"{amount:.1f} {name}" if amount < 10 else f"{amount:.0f} {name}"
-    return f"{octets} bytes"

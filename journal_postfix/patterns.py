@@ -80,7 +80,7 @@ def read_address(option: str, text: str, *, tags: bool = False) -> Pattern:
     _refuse_everything(option, text, words)
     name, at, domain = words.rpartition("@")
     if tags and at:
-        return Pattern(None, (_sql(words), _sql(f"{name}+*@{domain}")))
+        return Pattern(None, (like_of(words), like_of(f"{name}+*@{domain}")))
     return _pattern(words)
 
 
@@ -95,14 +95,14 @@ def read_host(option: str, text: str) -> Pattern:
     """A host with its domain or without, or with `*`."""
     words = _worded(option, text)
     _refuse_everything(option, text, words)
-    return Pattern(None, (_sql(words), _sql(f"{words}.*")))
+    return Pattern(None, (like_of(words), like_of(f"{words}.*")))
 
 
 def read_part(option: str, text: str) -> Pattern:
     """A part of a text, or all of it where it has `*`."""
     words = _worded(option, text)
     _refuse_everything(option, text, words)
-    return Pattern(None, (_sql(words if "*" in words else f"*{words}*"),))
+    return Pattern(None, (like_of(words if "*" in words else f"*{words}*"),))
 
 
 def read_client(option: str, text: str) -> Client:
@@ -114,7 +114,7 @@ def read_client(option: str, text: str) -> Client:
         if re.search(r"[/:]|^[0-9.]+$", words):
             raise UsageError(f"{option} {text!r} is no address and no network: {error}") from None
         _refuse_everything(option, text, words)
-        return Client(Pattern(None, (_sql(words),)), None)  # no index has names
+        return Client(Pattern(None, (like_of(words),)), None)  # no index has names
     if network.prefixlen == 0:
         raise UsageError(_EVERYTHING.format(option=option, text=text))
     return Client(None, network)
@@ -138,10 +138,11 @@ def _refuse_everything(option: str, text: str, words: str) -> None:
 
 
 def _pattern(words: str) -> Pattern:
-    return Pattern(None, (_sql(words),)) if "*" in words else Pattern(words, None)
+    return Pattern(None, (like_of(words),)) if "*" in words else Pattern(words, None)
 
 
-def _sql(words: str) -> str:
+def like_of(words: str) -> str:
+    """The pattern of LIKE for words in which only `*` stands for anything."""
     escaped = re.sub(r"([\\%_])", r"\\\1", words)
     return re.sub(r"\*+", "%", escaped)
 

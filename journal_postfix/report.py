@@ -50,7 +50,8 @@ how it counts:
 
 formats:
   json   one object: period, coverage, look_first, totals, usual, mail, recipients, distinct,
-         refused, reasons, logins, queue, queue_events, relays, tls, hours or days, top, busy_logins, database.
+         refused, told_to_come_back, newly_refused, reasons, logins, queue, queue_events, relays, tls,
+         hours or days, top, busy_logins, database.
          totals counts mails (received), recipients (delivered here or accepted elsewhere; deferred:
          still waiting; bounced: returned; expired: given up; held; discarded), refusals (rejected),
          octets, and distinct senders and recipients.

@@ -247,21 +247,38 @@ REFUSALS = {
 
 def _refused(report: Report) -> Lines:
     rows, usual = report["refused"], report["usual"]["refused"]
+    told = report["told_to_come_back"]
     if not rows:
         return
-    temporary = sum(row["temporary"] for row in rows)
     whole = counted(usual[""]) if "" in usual else ""
     yield _row("REFUSED AT THE DOOR", counted(report["totals"]["rejected"]), whole)
     for row in rows:
         kind = row["refusal"]
         before = counted(usual.get(kind, 0)) if usual else ""
         yield _row(f"  {REFUSALS[kind]}", counted(row["refused"]), before)
-    if temporary:
-        yield _row("  of all these told to come back (4xx)", counted(temporary))
+    if told["refused"]:
+        before = counted(usual["temporary"]) if usual else ""
+        yield _row("  of all these told to come back (4xx)", counted(told["refused"]), before)
+        yield _row("    and of these came back within a day", counted(told["came_back"]))
+    if report["newly_refused"]:
+        yield from _newly_refused(report["newly_refused"])
     for row in report["reasons"]["refused"][:SHOWN]:
         code = " ".join(str(row[name]) for name in ("reply_code", "dsn") if row[name])
         text = f"{counted(row['times']):>9}  {code} {visible(row['reason'])}"
         yield text[:WIDTH].rstrip()
+
+
+def _newly_refused(rows: list[Report]) -> Lines:
+    named = [
+        f"{visible(row['client_name'])} [{visible(row['client_address'])}],"
+        f" {number_of(row['refused'], 'time')}"
+        for row in rows[:SHOWN]
+    ]
+    more = [f"{len(rows) - SHOWN} more"] if len(rows) > SHOWN else []
+    words = (
+        f"newly refused though they delivered here in the last 30 days: {'; '.join(named + more)}"
+    )
+    yield from wrap(words, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _logins(report: Report) -> Lines:
@@ -369,7 +386,10 @@ def _bar(number: int, most: int, unicode: bool) -> str:
 
 def _database(report: Report) -> Lines:
     row, now = report["database"], report["period"]["now"]
-    words = [f"DATABASE {size(row['bytes'])}"]
+    grows = f" ({size(row['bytes_per_day'])} a day)" if row["bytes_per_day"] else ""
+    words = [f"DATABASE {size(row['bytes'])}{grows}"]
+    if row["disk_used"] is not None:
+        words.append(f"disk {100 * row['disk_used']:.0f} % used")
     if row["oldest_mail"]:
         words.append(f"oldest mail {row['oldest_mail']}")
     if row["oldest_refusal"]:

@@ -8,17 +8,20 @@ their last leg, probes do not count.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import date, datetime, timedelta, tzinfo
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 from journal_postfix import buckets
 from journal_postfix.config import Config
 from journal_postfix.database import READER_SETTINGS, SQL, Connection, connect
+from journal_postfix.patterns import like_of
 from journal_postfix.period import Period
 from journal_postfix.queries import Rows, ask
 from journal_postfix.reasons import merged
@@ -29,8 +32,9 @@ Report = dict[str, Any]
 #: A day of a busy server is summed up in memory by hashing, partition by partition.
 SETTINGS = {**READER_SETTINGS, "work_mem": "128MB", "hash_mem_multiplier": "8",
             "enable_partitionwise_join": "on", "enable_sort": "off"}  # fmt: skip
-QUESTIONS = ("recipients", "mails", "refused", "queue", "usual", "usual_refused", "events",
-             "logins", "stored", "gaps", "database")  # fmt: skip
+_NAMES = ("recipients", "mails", "refused", "came_back", "newly_refused", "queue", "usual",
+          "usual_refused", "events", "logins", "stored", "database")  # fmt: skip
+QUESTIONS = {name: f"report_{name}" for name in _NAMES} | {"gaps": "coverage_gaps"}
 AT_ONCE = 3
 #: Questions whose rows are of several parts, each row as JSON.
 IN_PARTS = ("recipients", "mails", "refused")
@@ -72,6 +76,7 @@ def report(dsn: str, config: Config, wanted: Wanted) -> Report:
         "since": wanted.period.since,
         "until": wanted.period.until,
         "mta": wanted.mta,
+        "mta_like": None if wanted.mta is None else [like_of(wanted.mta.lower().replace("*", ""))],
         "top": wanted.top,
         "edges": edges,
         "begins": [one.since for one in before],
@@ -109,7 +114,7 @@ def _answer(dsn: str, snapshot: str, name: str, values: Mapping[str, Any]) -> An
         connection.set_session(isolation_level="REPEATABLE READ")
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION SNAPSHOT %s", (snapshot,))
-        rows = ask(connection, f"report_{name}", **values)
+        rows = ask(connection, QUESTIONS[name], **values)
     return _by_part(rows) if name in IN_PARTS else rows
 
 
@@ -180,6 +185,11 @@ def _put_together(
             "clients": mails["distinct"][0]["clients"],
         },
         "refused": sorted(refused["kinds"], key=lambda row: -row["refused"]),
+        "told_to_come_back": {
+            "refused": sum(row["temporary"] for row in refused["kinds"]),
+            "came_back": found["came_back"][0]["came_back"],
+        },
+        "newly_refused": found["newly_refused"],
         "reasons": _reasons(recipients, refused),
         "logins": _logins(found["logins"], wanted.top),
         "queue": found["queue"],
@@ -190,7 +200,7 @@ def _put_together(
             [t.astimezone(wanted.zone) for t in edges], mails, recipients, refused
         ),
         "top": _top(mails, recipients, refused, wanted.top),
-        "database": found["database"][0],
+        "database": _database(found["database"][0]),
     }
     return report
 
@@ -219,6 +229,21 @@ def _coverage(found: dict[str, Any], config: Config, wanted: Wanted) -> Row:
         "mails_kept_since": horizon.delivery,
         "refusals_kept_since": horizon.noqueue,
     }
+
+
+def _database(row: Row) -> Row:
+    """With the share of the disk that is used, where the database's folder is at hand."""
+    return row | {"disk_used": None if (folder := row.pop("folder")) is None else _used(folder)}
+
+
+def _used(folder: str) -> float | None:
+    """The share of the disk that is used, as df tells it; the folder itself may be closed to us."""
+    for path in (Path(folder), *Path(folder).parents[:-1]):
+        with suppress(OSError):
+            disk = os.statvfs(path)
+            used = disk.f_blocks - disk.f_bfree
+            return used / ((used + disk.f_bavail) or 1)
+    return None
 
 
 def _kinds(rows: Rows) -> dict[str, Row]:
@@ -298,6 +323,7 @@ def _usual_refused(rows: Rows) -> dict[str, int]:
     for row in rows:
         kinds[row["refusal"]][row["number"]] += row["refused"]
         kinds[""][row["number"]] += row["refused"]
+        kinds["temporary"][row["number"]] += row["temporary"]
     return {kind: round(median(numbers.values())) for kind, numbers in sorted(kinds.items())}
 
 

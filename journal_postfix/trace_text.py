@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from journal_postfix.clock import Clock, duration, size
+from journal_postfix.clock import Clock, duration
 from journal_postfix.finding import Bounce, Item, Refusals
 from journal_postfix.output import visible
 from journal_postfix.trace_aloud import to_do, to_read
@@ -30,6 +30,7 @@ from journal_postfix.trace_layout import (
 from journal_postfix.trace_recipients import is_on_content, other_notices, recipients, word
 from journal_postfix.trace_words import FOREIGN_BOUNCE, ORIGINS, SAID, STEPS
 from journal_postfix.ways import Mail, Row, Way
+from journal_postfix.wording import size
 
 NAMED_AT_MOST = 3
 NOT_STORED = "not stored"
