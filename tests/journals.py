@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
 
 JOURNAL_REMOTE = "/lib/systemd/systemd-journal-remote"
 JOURNALD = "/lib/systemd/systemd-journald"
@@ -128,8 +129,13 @@ class Journald:
         """Write so many entries from a process that belongs to a unit."""
         with _cgroup(unit) as group:
             code = [sys.executable, "-c", FROM_UNIT, str(group), str(self.address)]
-            subprocess.run([*code, str(count)], check=True)
-        self.control("--sync")
+            with subprocess.Popen([*code, str(count)], stdin=PIPE, stdout=PIPE) as process:
+                assert process.stdin
+                assert process.stdout
+                assert process.stdout.readline() == b"written\n"
+                self.control("--sync")  # of a process that has gone journald cannot tell the unit
+                process.stdin.close()
+            assert process.returncode == 0
 
     def control(self, *options: str) -> None:
         """Ask for --rotate, --vacuum-files=1 and the like."""
@@ -161,6 +167,8 @@ there.connect(path)
 for number in range(int(count)):
     text = f"SYSLOG_IDENTIFIER=postfix/smtpd\\nPRIORITY=6\\nMESSAGE={number}\\n"
     there.send(text.encode())
+print("written", flush=True)
+sys.stdin.read()
 """
 
 

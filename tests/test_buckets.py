@@ -75,8 +75,8 @@ def test_a_period_has_an_end() -> None:
     [
         (wording.counted(1234567), "1,234,567"),
         (wording.size(999), "999 bytes"),
-        (wording.size(9_800_000_000), "9.1 GB"),
-        (wording.size(65_000_000_000), "61 GB"),
+        (wording.size(9_800_000_000), "9.8 GB"),
+        (wording.size(65_000_000_000), "65 GB"),
         (wording.age(timedelta(minutes=119)), "119 min"),
         (wording.age(timedelta(hours=31)), "31 h"),
         (wording.age(timedelta(days=3, hours=4)), "3 d 4 h"),

@@ -233,7 +233,7 @@ def written(
 
 def rule_of(statement: Statement) -> parser.Rule:
     """The compiled statement."""
-    return next(rule for *_, rule in parser._COMPILED if rule.statement is statement)
+    return next(rule for *_, rule in parser._compiled() if rule.statement is statement)
 
 
 @pytest.mark.parametrize(
