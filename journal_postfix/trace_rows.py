@@ -66,6 +66,11 @@ def as_line(item: Item) -> str:
     return "\n".join(json.dumps(one, default=plain) for one in _objects(item))
 
 
+def count(items: Sequence[Item]) -> int:
+    """How many recipients and refusals are told."""
+    return sum(sum(1 for _ in _flat(item)) for item in items)
+
+
 # --- CSV ------------------------------------------------------------------------------------
 
 

@@ -1351,3 +1351,82 @@ WHERE f.day BETWEEN (p_since AT TIME ZONE 'UTC')::date AND (p_until AT TIME ZONE
 $$;
 COMMENT ON FUNCTION recipient_between(timestamptz, timestamptz) IS
     'Recipients of the mails of mail_between(), with fate as in view delivery (one row without recipient where none is known). Where each recipient is to count once, leave out fates filtered on and handed on.';
+
+-- Who looked. The functions of this section work with the rights of who made them, on a path of their
+-- own: whoever may execute them can do that and nothing else with the tables behind them. Their bodies
+-- are bound when they are made, so that nothing put in front of a table later is taken for it.
+CREATE TABLE access_log (
+    t         timestamptz NOT NULL,
+    who       text NOT NULL,
+    os_user   text,
+    command   text NOT NULL,
+    keys_hash text[] NOT NULL,
+    t_from    timestamptz,
+    t_to      timestamptz,
+    rows      bigint NOT NULL,
+    ticket    text
+);
+
+CREATE INDEX access_log_t ON access_log (t);
+
+COMMENT ON TABLE access_log IS 'Who looked at whose mail: one row per answer of a command that names people, written before the answer is shown. Only function note_access writes here, only role auditor reads.';
+COMMENT ON COLUMN access_log.t IS
+    'When.';
+COMMENT ON COLUMN access_log.who IS
+    'Role that was logged in to the database. Personal data.';
+COMMENT ON COLUMN access_log.os_user IS
+    'User who ran the command, as the command said. Personal data.';
+COMMENT ON COLUMN access_log.command IS
+    'trace, report, export, forget...';
+COMMENT ON COLUMN access_log.keys_hash IS
+    'Keyed hashes of the addresses, names and ids that were asked for; access_hash() gives that of one.';
+COMMENT ON COLUMN access_log.t_from IS
+    'Beginning of the period that was asked for; NULL: all that is stored.';
+COMMENT ON COLUMN access_log.t_to IS
+    'End of the period that was asked for; NULL: none.';
+COMMENT ON COLUMN access_log.rows IS
+    'Number of rows that the answer shows.';
+COMMENT ON COLUMN access_log.ticket IS
+    'Why, in the words of who looked (--ticket). Personal data.';
+
+CREATE FUNCTION note_access(p_command text, p_keys text[], p_rows bigint, p_ticket text, p_os_user text,
+                            p_from timestamptz, p_to timestamptz) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO hash_key (purpose, month, key)
+    SELECT 'access', '0001-01-01'::date, sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+    WHERE NOT EXISTS (SELECT FROM hash_key k WHERE k.purpose = 'access' AND k.month = '0001-01-01'::date)
+    ON CONFLICT DO NOTHING;
+    INSERT INTO access_log (t, who, os_user, command, keys_hash, t_from, t_to, rows, ticket)
+    SELECT clock_timestamp(), session_user::text, p_os_user, p_command,
+           ARRAY(SELECT keyed_hash(lower(one), hash_masks(k.key)) FROM unnest(p_keys) one),
+           p_from, p_to, p_rows, p_ticket
+    FROM hash_key k WHERE k.purpose = 'access' AND k.month = '0001-01-01'::date;
+END;
+COMMENT ON FUNCTION note_access(text, text[], bigint, text, text, timestamptz, timestamptz) IS
+    'Write a row of access_log about who is logged in: command, keys asked for (stored as keyed hashes), rows shown, ticket, user of the machine, period.';
+
+CREATE FUNCTION access_hash(p_key text) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT keyed_hash(lower(p_key), hash_masks(k.key))
+    FROM hash_key k WHERE k.purpose = 'access' AND k.month = '0001-01-01'::date;
+END;
+COMMENT ON FUNCTION access_hash(text) IS
+    'The hash of an address, a name or an id in access_log.keys_hash: who looked for it.';
+
+-- The last 30 days stay whatever is asked: a service that was broken into cannot wipe its traces.
+CREATE FUNCTION forget_accesses(p_before timestamptz) RETURNS TABLE (rows bigint, oldest_left date)
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH gone AS (
+        DELETE FROM access_log a WHERE a.t < least(p_before, now() - interval '30 days') RETURNING a.t
+    )
+    SELECT (SELECT count(*) FROM gone), (min(a.t) AT TIME ZONE 'UTC')::date
+    FROM access_log a WHERE a.t >= least(p_before, now() - interval '30 days');
+END;
+COMMENT ON FUNCTION forget_accesses(timestamptz) IS
+    'Delete the rows of access_log from before a time, but none of the last 30 days; how many, and the day of the oldest that is left.';
+
+REVOKE EXECUTE ON FUNCTION note_access(text, text[], bigint, text, text, timestamptz, timestamptz),
+    access_hash(text), forget_accesses(timestamptz) FROM PUBLIC;

@@ -42,6 +42,7 @@ WHEN = {
     "delivery_attempt": "after the days of ``retention.delivery``",
     "noqueue": "after the days of ``retention.noqueue``",
     "login": "failed ones as ``noqueue``, the others as ``delivery_from``",
+    "access_log": "deleted after ``retention.access_log``",
 }
 
 
