@@ -27,6 +27,7 @@ from journal_postfix import (
     reconcile,
     report,
     retention,
+    roles,
     run,
     schema,
     trace,
@@ -108,6 +109,10 @@ def _jobs(text: str) -> int:
 
 def _add_setup(parser: argparse.ArgumentParser) -> None:
     """Create or upgrade the tables."""
+    parser.add_argument(
+        "--roles", action="store_true",
+        help="also make the roles of writer, reader, auditor and user (docs/access.rst)",
+    )  # fmt: skip
 
 
 def _add_parse(parser: argparse.ArgumentParser) -> None:
@@ -205,9 +210,12 @@ def _told(loaded: backfill.Loaded, config: Config) -> str:
 
 
 def _setup(arguments: argparse.Namespace, config: Config) -> int:
+    names = roles.names_of(config)
     connection = connect(dsn_of(config), PLAIN_SETTINGS)
     try:
         print(schema.setup(connection))
+        if arguments.roles:
+            print(roles.make(connection, names))
     finally:
         connection.close()
     return 0

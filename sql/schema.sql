@@ -789,9 +789,13 @@ CREATE FUNCTION create_partition(p_table text, p_from date, p_to date) RETURNS v
 LANGUAGE plpgsql AS $$
 DECLARE
     child text := p_table || '_' || to_char(p_from, 'YYYYMMDD');
+    owner name := (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = p_table::regclass);
 BEGIN
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE)',
                    child, p_table);
+    IF owner <> current_user THEN  -- so that each login of the writer's role may drop it
+        EXECUTE format('ALTER TABLE %I OWNER TO %I', child, owner);
+    END IF;
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
                    p_table, child, p_from, p_to);
 END
@@ -1430,3 +1434,130 @@ COMMENT ON FUNCTION forget_accesses(timestamptz) IS
 
 REVOKE EXECUTE ON FUNCTION note_access(text, text[], bigint, text, text, timestamptz, timestamptz),
     access_hash(text), forget_accesses(timestamptz) FROM PUBLIC;
+
+CREATE FUNCTION login_hash(p_name text) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT '~' || keyed_hash(lower(p_name), hash_masks(k.key))
+    FROM hash_key k WHERE k.purpose = 'login' AND k.month = '0001-01-01'::date;
+END;
+COMMENT ON FUNCTION login_hash(text) IS
+    'What stands in login.sasl_username for a name that no account is known to have; NULL where there is none such.';
+
+REVOKE EXECUTE ON FUNCTION login_hash(text) FROM PUBLIC;
+
+-- A user's own mail: what a web page, or the help desk of one customer, may show.
+CREATE FUNCTION without_people(p_text text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+SELECT regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(p_text,
+    '<[^<>]*>?', '<...>', 'g'),
+    '"[^"]*("[^[:space:],;>]*)?', '...', 'g'),
+    '(https?://[^[:space:]?;]*)[?;][^[:space:]]*|[^[:space:]]*%40[^[:space:]]*', '\1...', 'g'),
+    '[^[:space:]<>(),;:=]*@[^[:space:]<>(),;]*', '...', 'g'),
+    '((queued|forwarded) as|owned by user) [^[:space:]]+', '\1 ...', 'g'),
+    '(^|[[:space:]=(:])/[^/[:space:]][^[:space:]]*', '\1...', 'g'),
+    '\[[^][[:space:]]*\]?|[0-9]{1,3}([.][0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*', '...', 'g')
+$$;
+COMMENT ON FUNCTION without_people(text) IS
+    'An answer without mail addresses, quotations, paths, IP addresses, logins and queue ids: ... stands for each.';
+
+-- Mails on their ways, recipient by recipient: a root is where the address is met first, legs are the
+-- queue files behind it, and the last of them tells the fate. Of mails that came from elsewhere with
+-- his address as sender (forged, or forwarded by others) the recipient is not for him to see.
+CREATE FUNCTION mail_of(p_address text, p_since timestamptz DEFAULT '-infinity',
+                        p_until timestamptz DEFAULT 'infinity', p_most integer DEFAULT 200)
+RETURNS TABLE (t timestamptz, direction text, sender text, recipient text, size bigint, fate text,
+               status text, dsn text, reason text, attempts integer, t_last timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET max_parallel_workers_per_gather = 0
+BEGIN ATOMIC
+WITH RECURSIVE asked AS MATERIALIZED (
+    SELECT lower(p_address) AS address, (p_since AT TIME ZONE 'UTC')::date AS first,
+           (p_until AT TIME ZONE 'UTC')::date + 1 AS last
+    WHERE p_address ~ '^.+@.+$'
+), root AS MATERIALIZED (
+    (SELECT 'sent' AS direction, f.day, f.id AS from_id, NULL::bigint AS to_id, f.t_i
+     FROM asked a JOIN delivery_from f ON lower(f.sender) = a.address AND f.day BETWEEN a.first AND a.last
+     WHERE f.t_i >= p_since AND f.t_i < p_until AND f.origin <> 'probe'
+     ORDER BY f.t_i DESC LIMIT p_most)
+    UNION ALL
+    (SELECT 'received', r.day, r.from_id, r.id, r.t_i
+     FROM (
+         SELECT t.day, t.from_id, t.id, t.t_i
+         FROM asked a JOIN delivery_to t ON lower(t.recipient) = a.address AND t.day BETWEEN a.first - 15 AND a.last
+         UNION
+         SELECT t.day, t.from_id, t.id, t.t_i
+         FROM asked a JOIN delivery_to t ON lower(t.orig_to) = a.address AND t.orig_to IS NOT NULL
+                                        AND t.day BETWEEN a.first - 15 AND a.last
+     ) r
+     WHERE r.t_i >= p_since AND r.t_i < p_until
+     ORDER BY r.t_i DESC LIMIT p_most)
+), leg AS (
+    SELECT r.direction, r.day AS root_day, r.from_id AS root_id, r.day, r.from_id, t.id AS to_id,
+           CASE r.direction WHEN 'sent' THEN coalesce(t.orig_to, t.recipient) ELSE a.address END AS given,
+           t.recipient, t.status, 0 AS depth, NULL::bigint AS before_id, NULL::bigint AS before_to
+    FROM asked a CROSS JOIN root r
+    LEFT JOIN delivery_to t ON t.day = r.day AND t.from_id = r.from_id AND (r.to_id IS NULL OR t.id = r.to_id)
+    UNION ALL
+    SELECT l.direction, l.root_day, l.root_id, j.next_day, j.next_id, n.id,
+           coalesce(l.given, n.orig_to, n.recipient), n.recipient, n.status, l.depth + 1, l.from_id, l.to_id
+    FROM leg l
+    JOIN journey j ON j.day = l.day AND j.from_id = l.from_id AND j.how <> 'notice'
+                  AND (j.to_id = l.to_id OR (j.to_id IS NULL AND l.status IS DISTINCT FROM 'sent'))
+    LEFT JOIN delivery_to n ON n.day = j.next_day AND n.from_id = j.next_id
+     AND (j.how = 'forward' OR l.recipient IS NULL OR lower(l.recipient) IN (lower(n.recipient), lower(n.orig_to)))
+    WHERE l.depth < 12
+), ended AS (
+    SELECT l.*
+    FROM leg l
+    WHERE (l.direction, l.root_id, l.from_id, coalesce(l.to_id, 0)) NOT IN (
+        SELECT s.direction, s.root_id, s.before_id, coalesce(s.before_to, 0) FROM leg s WHERE s.depth > 0)
+      AND (l.direction, l.root_id) NOT IN (SELECT s.direction, s.from_id FROM leg s WHERE s.depth > 0)
+), told AS (
+    SELECT e.direction, e.root_id, b.t_i AS t, b.sender, coalesce(b.size, f.size) AS size,
+           CASE WHEN e.direction = 'received' OR b.is_submission OR b.origin <> 'smtp'
+                     OR b.client_address <<= ANY ('{127.0.0.0/8,::1}'::inet[]) THEN e.given END AS recipient,
+           e.given, t.status, coalesce(t.dsn, f.dsn) AS dsn, coalesce(t.reason, f.reason) AS reason,
+           t.attempts, coalesce(t.t_status, f.t_f) AS t_last,
+           fate_of(f, t, (SELECT j.next_mta FROM journey j
+                          WHERE t.daemon IN ('smtp', 'lmtp', 'pipe') AND j.day = t.day AND j.to_id = t.id
+                          LIMIT 1)) AS fate
+    FROM ended e
+    JOIN delivery_from b ON b.day = e.root_day AND b.id = e.root_id
+    JOIN delivery_from f ON f.day = e.day AND f.id = e.from_id
+    LEFT JOIN delivery_to t ON t.day = e.day AND t.id = e.to_id
+    WHERE b.origin <> 'probe'
+), worst AS (  -- an address that stands for several people has one fate: the worst of theirs
+    SELECT DISTINCT ON (w.direction, w.root_id, lower(w.given)) w.*
+    FROM told w
+    ORDER BY w.direction, w.root_id, lower(w.given),
+             array_position('{delivered,accepted elsewhere,filtered on,handed on,waiting,held,returned,expired}'::text[], w.fate) DESC,
+             w.t_last DESC
+), refused AS (
+    (SELECT n.t, 'received' AS direction, n.sender, a.address AS recipient, n.action, n.dsn, n.reason
+     FROM asked a JOIN noqueue n ON lower(n.recipient) = a.address AND n.day BETWEEN a.first AND a.last
+     WHERE n.refused AND n.t >= p_since AND n.t < p_until
+       AND (n.from_id IS NULL OR NOT EXISTS (
+           SELECT FROM delivery_to t
+           WHERE t.day = n.day AND t.from_id = n.from_id AND a.address IN (lower(t.recipient), lower(t.orig_to))))
+     ORDER BY n.t DESC LIMIT p_most)
+    UNION ALL
+    (SELECT n.t, 'sent', n.sender, n.recipient, n.action, n.dsn, n.reason
+     FROM asked a JOIN noqueue n ON lower(n.sender) = a.address AND n.day BETWEEN a.first AND a.last
+     WHERE n.refused AND n.from_id IS NULL AND n.sasl_username IS NOT NULL AND n.t >= p_since AND n.t < p_until
+     ORDER BY n.t DESC LIMIT p_most)
+)
+SELECT w.t, w.direction, w.sender, w.recipient, w.size, w.fate, w.status, w.dsn, without_people(w.reason),
+       w.attempts, w.t_last
+FROM worst w
+UNION ALL
+SELECT r.t, r.direction, r.sender, r.recipient, NULL, 'refused', r.action, r.dsn, without_people(r.reason),
+       NULL, r.t
+FROM refused r
+ORDER BY 1, 2, 4;
+END;
+COMMENT ON FUNCTION mail_of(text, timestamptz, timestamptz, integer) IS
+    'The mail of an address for its owner: what he sent (with the recipients he gave) and what was sent to him, from p_since up to, not including, p_until, of each the latest p_most; direction is sent or received. No clients, logins, ids, other recipients; answers without addresses. Who calls it has made sure whose address it is.';
+
+REVOKE EXECUTE ON FUNCTION mail_of(text, timestamptz, timestamptz, integer) FROM PUBLIC;
