@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
 
-from journal_postfix import accesses, schema, trace_rows, trace_text
+from journal_postfix import accesses, own_mail, schema, trace_rows, trace_text
 from journal_postfix.accesses import Access
 from journal_postfix.clock import Clock
 from journal_postfix.config import Config
@@ -42,7 +42,7 @@ LATE = timedelta(hours=1)  # what is stored later than this after it happened, -
 FOLLOWED = 10_000
 #: Options whose values are people's, or lead to them.
 _KEYS = (
-    "sender", "recipient", "sasl_username", "client", "message_id", "queue_id", "subject",
+    "sender", "recipient", "sasl_username", "client", "message_id", "queue_id", "subject", "own",
 )  # fmt: skip
 
 Noted = Callable[[int], None]  # called with the number of rows that are about to be shown
@@ -71,6 +71,7 @@ examples:
   journal-postfix trace --recipient @example.org --open
   journal-postfix trace --client 192.0.2.0/24 --since 2h --status refused
   journal-postfix trace --queue-id 4fK2Xq1Zz9Y --format json
+  journal-postfix trace --as ann@example.com --since yesterday
 
 exit status:
   0 done, also where nothing was found; 1 failed; 2 wrong usage"""
@@ -97,6 +98,10 @@ def _add_addresses(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--with-tags", action="store_true", help="name+tag@ too, for name@ (needs a period)"
     )
+    group.add_argument(
+        own_mail.OPTION, dest="own", metavar="ADDRESS",
+        help="what its owner may see: sent and received, no clients, ids, other recipients",
+    )  # fmt: skip
     group.add_argument("--sasl-username", metavar="NAME", help="login of the client, or with *")
     group.add_argument(
         "--client", metavar="CLIENT", help="host name (or with *), address, or 192.0.2.0/24"
@@ -157,8 +162,11 @@ def _limit(text: str) -> int:
 def answer(arguments: argparse.Namespace, config: Config) -> int:
     """Print what was found; gives the exit status."""
     now, zone = datetime.now(UTC), checked_zone(arguments.timezone)
+    owner = None if arguments.own is None else own_mail.owner_of(arguments)
     question = read_question(arguments, now, zone)
     access = _access(arguments, config, question)
+    if owner is not None:
+        return own_mail.answer(owner, question, access, config, Clock(zone), arguments.format)
     settings = SEEKER_SETTINGS if has_key(question) else READER_SETTINGS
     connection = connect(dsn_of(config, create=False), settings)
     try:

@@ -1451,9 +1451,9 @@ CREATE FUNCTION without_people(p_text text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
 SELECT regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(p_text,
     '<[^<>]*>?', '<...>', 'g'),
-    '"[^"]*("[^[:space:],;>]*)?', '...', 'g'),
+    '"([^"\\]|\\.)*("[^[:space:],;>]*)?', '...', 'g'),
     '(https?://[^[:space:]?;]*)[?;][^[:space:]]*|[^[:space:]]*%40[^[:space:]]*', '\1...', 'g'),
-    '[^[:space:]<>(),;:=]*@[^[:space:]<>(),;]*', '...', 'g'),
+    '[^[:space:]<>(),;:=]*@[^[:space:]<>(),;:]*', '...', 'g'),
     '((queued|forwarded) as|owned by user) [^[:space:]]+', '\1 ...', 'g'),
     '(^|[[:space:]=(:])/[^/[:space:]][^[:space:]]*', '\1...', 'g'),
     '\[[^][[:space:]]*\]?|[0-9]{1,3}([.][0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*', '...', 'g')
@@ -1503,8 +1503,12 @@ WITH RECURSIVE asked AS MATERIALIZED (
     SELECT l.direction, l.root_day, l.root_id, j.next_day, j.next_id, n.id,
            coalesce(l.given, n.orig_to, n.recipient), n.recipient, n.status, l.depth + 1, l.from_id, l.to_id
     FROM leg l
-    JOIN journey j ON j.day = l.day AND j.from_id = l.from_id AND j.how <> 'notice'
-                  AND (j.to_id = l.to_id OR (j.to_id IS NULL AND l.status IS DISTINCT FROM 'sent'))
+    CROSS JOIN LATERAL (
+        SELECT s.* FROM journey s
+        WHERE s.day = l.day AND s.from_id = l.from_id AND s.how <> 'notice'
+          AND (s.to_id = l.to_id OR (s.to_id IS NULL AND l.status IS DISTINCT FROM 'sent'))
+        OFFSET 0
+    ) j
     LEFT JOIN delivery_to n ON n.day = j.next_day AND n.from_id = j.next_id
      AND (j.how = 'forward' OR l.recipient IS NULL OR lower(l.recipient) IN (lower(n.recipient), lower(n.orig_to)))
     WHERE l.depth < 12
@@ -1520,9 +1524,7 @@ WITH RECURSIVE asked AS MATERIALIZED (
                      OR b.client_address <<= ANY ('{127.0.0.0/8,::1}'::inet[]) THEN e.given END AS recipient,
            e.given, t.status, coalesce(t.dsn, f.dsn) AS dsn, coalesce(t.reason, f.reason) AS reason,
            t.attempts, coalesce(t.t_status, f.t_f) AS t_last,
-           fate_of(f, t, (SELECT j.next_mta FROM journey j
-                          WHERE t.daemon IN ('smtp', 'lmtp', 'pipe') AND j.day = t.day AND j.to_id = t.id
-                          LIMIT 1)) AS fate
+           fate_of(f, t, NULL) AS fate  -- nothing comes behind the last leg
     FROM ended e
     JOIN delivery_from b ON b.day = e.root_day AND b.id = e.root_id
     JOIN delivery_from f ON f.day = e.day AND f.id = e.from_id

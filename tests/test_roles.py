@@ -193,6 +193,27 @@ def test_user_sees_own_mail(logins: Logins, tmp_path: Path, log: str) -> None:
     assert rows(logins.user, query.format("bob@example.com")) == got * 2
 
 
+def test_user_role_is_enough_for_trace_as(logins: Logins, tmp_path: Path, log: str) -> None:
+    """`trace --as` works as a role that may nothing else, and says the same as to the owner."""
+    loaded(logins, tmp_path, log)
+    command = ("trace", "--as", "bob@example.com", "--since", "2025-11-01")
+    said = asked(logins.user, tmp_path, *command)
+    assert "RECEIVED  from ann@example.net" in said
+    assert rows(logins.admin, "SELECT count(*) FROM access_log") == [(0,)]
+    assert asked(logins.reader, tmp_path, *command) == said
+    assert rows(logins.admin, "SELECT count(*) FROM access_log") == [(1,)]
+
+
+@pytest.mark.parametrize("role", ["user", "auditor"])
+def test_who_may_not_is_told_so(logins: Logins, tmp_path: Path, role: str) -> None:
+    """A role without the right gets one sentence; where a ticket is needed so does who cannot note it."""
+    path = tmp_path / "main.yml"
+    path.write_text(f"dsn: {json.dumps(getattr(logins, role))}\nrequire_ticket: true\n")
+    said = call("--config", str(path), "trace", "--as", "bob@example.com", "--ticket", "HD-1")
+    refused(said, 1, "permission denied")
+    refused(call("--config", str(path), *ANN, "--ticket", "HD-1"), 1, "permission denied")
+
+
 # --- what none of them may ------------------------------------------------------------------
 
 NOTHING_OF_ACCESS_LOG = (
@@ -447,6 +468,25 @@ def test_administrator_need_not_be_superuser(
     finally:
         execute(dsn, f"ALTER DATABASE {database} OWNER TO CURRENT_USER")
         drop(dsn, login, *names.values(), admin)
+
+
+def test_schema_open_to_all_is_shut(dsn: str, names: dict[str, str]) -> None:
+    """Where anybody may create tables, as in PostgreSQL 14, only the writer may afterwards."""
+    run_sql(dsn, "GRANT CREATE, USAGE ON SCHEMA public TO PUBLIC")
+    try:
+        make_roles(dsn, names)
+        query = "SELECT has_schema_privilege(rolname, 'public', 'CREATE') FROM pg_roles WHERE rolname = ANY (%s)"
+        with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+            for kind, may in {
+                "writer": True,
+                "reader": False,
+                "auditor": False,
+                "user": False,
+            }.items():
+                cursor.execute(query, ([names[kind]],))
+                assert cursor.fetchall() == [(may,)]
+    finally:
+        drop(dsn, *names.values())
 
 
 def test_without_the_right_nothing_is_made(dsn: str, names: dict[str, str], tmp_path: Path) -> None:

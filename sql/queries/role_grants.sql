@@ -33,9 +33,12 @@ WITH here AS (
 ), database_right (kind, wanted) AS (
     VALUES ('writer', 'CONNECT'), ('writer', 'TEMP'), ('reader', 'CONNECT'), ('auditor', 'CONNECT'), ('user', 'CONNECT')
 )
-SELECT 1 AS step, format('GRANT %%s ON SCHEMA %%I TO %%I', s.wanted, here.nspname, r.name) AS statement
+SELECT 0 AS step, format('REVOKE CREATE ON SCHEMA %%I FROM PUBLIC', here.nspname) AS statement  -- PostgreSQL 14
+FROM here WHERE has_schema_privilege('public', here.oid, 'CREATE')
+UNION ALL
+SELECT 1, format('GRANT %%s ON SCHEMA %%I TO %%I', s.wanted, here.nspname, r.name)
 FROM here, schema_right s JOIN role r USING (kind)
-WHERE NOT has_schema_privilege(r.name, here.oid, s.wanted)
+WHERE NOT has_schema_privilege(r.name, here.oid, s.wanted) OR has_schema_privilege('public', here.oid, s.wanted)
 UNION ALL
 SELECT 1, format('GRANT %%s ON DATABASE %%I TO %%I', d.wanted, current_database(), r.name)
 FROM database_right d JOIN role r USING (kind)
