@@ -87,6 +87,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     """Follow the journal (or a log file) and store what it tells."""
     parser.add_argument("--file", metavar="PATH", help="follow a log file; - for standard input")
     parser.add_argument("--once", action="store_true", help="catch up, then end")
+    parser.add_argument("--yes", action="store_true", help="with --debug: print people's mail data")
     _add_stamps(parser)
 
 
@@ -157,6 +158,11 @@ def _debug(stages: tuple[str, ...]) -> Debug | None:
 
 
 def _run(arguments: argparse.Namespace, config: Config) -> int:
+    if arguments.debug and not arguments.yes:
+        raise UsageError(
+            "run --debug prints addresses, of a service into the journal, where retention does not"
+            " reach them: add --yes if that is wanted"
+        )
     stop = _stop_on_signals()
     how = run.How(
         file=arguments.file,
