@@ -697,7 +697,7 @@ COMMENT ON COLUMN login.client_address IS
 COMMENT ON COLUMN login.sasl_method IS
     'SASL mechanism in capitals, where known.';
 COMMENT ON COLUMN login.sasl_username IS
-    'Account as the client named it, cut at 255 bytes. NULL: the log does not tell it (failures before Postfix 3.9, before 3.5.22 to 3.8.3 of the older releases; logins with no mail behind them). Personal data.';
+    'Account as the client named it, cut at 255 bytes; of failures in lower case, and where no such account has logged in, a keyed hash (~ and 16 hexadecimal digits; login_hash() gives it). NULL: the log does not tell it (failures before Postfix 3.9, before 3.5.22 to 3.8.3 of the older releases; logins with no mail behind them). Personal data.';
 COMMENT ON COLUMN login.reason IS
     'Why it failed, in the words of the SASL library, cut at 255 bytes. NULL: it succeeded, or no reason was given. Personal data.';
 COMMENT ON COLUMN login.failed IS
@@ -1370,8 +1370,6 @@ CREATE TABLE access_log (
     rows      bigint NOT NULL,
     ticket    text
 );
-
-CREATE INDEX access_log_t ON access_log (t);
 
 COMMENT ON TABLE access_log IS 'Who looked at whose mail: one row per answer of a command that names people, written before the answer is shown. Only function note_access writes here, only role auditor reads.';
 COMMENT ON COLUMN access_log.t IS
