@@ -745,7 +745,7 @@ CREATE TABLE hash_key (
     destroyed_at timestamptz,
     PRIMARY KEY (purpose, month),
     CHECK ((key IS NULL) = (destroyed_at IS NOT NULL))
-);
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);  -- a destroyed key leaves the file
 
 COMMENT ON TABLE hash_key IS 'Keys of the keyed hashes that stand in the place of personal data. Without its key a hash cannot be compared with a guess.';
 COMMENT ON COLUMN hash_key.purpose IS
@@ -1358,7 +1358,8 @@ COMMENT ON FUNCTION recipient_between(timestamptz, timestamptz) IS
 
 -- Who looked. The functions of this section work with the rights of who made them, on a path of their
 -- own: whoever may execute them can do that and nothing else with the tables behind them. Their bodies
--- are bound when they are made, so that nothing put in front of a table later is taken for it.
+-- are bound when they are made, so that nothing put in front of a table later is taken for it; a policy
+-- that somebody gives a table of theirs is refused, not obeyed.
 CREATE TABLE access_log (
     t         timestamptz NOT NULL,
     who       text NOT NULL,
@@ -1393,7 +1394,7 @@ COMMENT ON COLUMN access_log.ticket IS
 
 CREATE FUNCTION note_access(p_command text, p_keys text[], p_rows bigint, p_ticket text, p_os_user text,
                             p_from timestamptz, p_to timestamptz) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off
 BEGIN ATOMIC
     INSERT INTO hash_key (purpose, month, key)
     SELECT 'access', '0001-01-01'::date, sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
@@ -1409,7 +1410,7 @@ COMMENT ON FUNCTION note_access(text, text[], bigint, text, text, timestamptz, t
     'Write a row of access_log about who is logged in: command, keys asked for (stored as keyed hashes), rows shown, ticket, user of the machine, period.';
 
 CREATE FUNCTION access_hash(p_key text) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off
 BEGIN ATOMIC
     SELECT keyed_hash(lower(p_key), hash_masks(k.key))
     FROM hash_key k WHERE k.purpose = 'access' AND k.month = '0001-01-01'::date;
@@ -1419,7 +1420,7 @@ COMMENT ON FUNCTION access_hash(text) IS
 
 -- The last 30 days stay whatever is asked: a service that was broken into cannot wipe its traces.
 CREATE FUNCTION forget_accesses(p_before timestamptz) RETURNS TABLE (rows bigint, oldest_left date)
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off
 BEGIN ATOMIC
     WITH gone AS (
         DELETE FROM access_log a WHERE a.t < least(p_before, now() - interval '30 days') RETURNING a.t
@@ -1434,7 +1435,7 @@ REVOKE EXECUTE ON FUNCTION note_access(text, text[], bigint, text, text, timesta
     access_hash(text), forget_accesses(timestamptz) FROM PUBLIC;
 
 CREATE FUNCTION login_hash(p_name text) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off
 BEGIN ATOMIC
     SELECT '~' || keyed_hash(lower(p_name), hash_masks(k.key))
     FROM hash_key k WHERE k.purpose = 'login' AND k.month = '0001-01-01'::date;
@@ -1466,7 +1467,7 @@ CREATE FUNCTION mail_of(p_address text, p_since timestamptz DEFAULT '-infinity',
                         p_until timestamptz DEFAULT 'infinity', p_most integer DEFAULT 200)
 RETURNS TABLE (t timestamptz, direction text, sender text, recipient text, size bigint, fate text,
                status text, dsn text, reason text, attempts integer, t_last timestamptz)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET max_parallel_workers_per_gather = 0
 BEGIN ATOMIC

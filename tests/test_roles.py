@@ -149,12 +149,16 @@ def test_writers_take_turns(logins: Logins, tmp_path: Path, log: str) -> None:
 
 
 def test_writer_forgets_old_looks(logins: Logins, tmp_path: Path, log: str) -> None:
-    """The clean-up of access_log works without a right on it."""
+    """The clean-up of access_log works without a right on it, and all of it with names to take out."""
     loaded(logins, tmp_path, log)
     asked(logins.reader, tmp_path, *ANN)
     run_sql(logins.admin, "UPDATE access_log SET t = now() - interval '400 days'")
-    asked(logins.writer, tmp_path, "clean")
+    keys = "retention: {delivery: {delete: 0, pseudonymise: 1}, noqueue: {delete: 0}, forget_key_after: 30}"
+    asked(logins.writer, tmp_path, "clean", keys=keys)
     assert rows(logins.admin, "SELECT count(*) FROM access_log") == [(0,)]
+    plain = "SELECT count(*) FROM delivery_to WHERE recipient LIKE 'bob@%' AND t_i < '2025-11-21'"
+    assert rows(logins.admin, plain) == [(0,)]
+    asked(logins.reader, tmp_path, "status")
 
 
 def test_reader_asks(logins: Logins, tmp_path: Path, log: str) -> None:
@@ -255,6 +259,7 @@ MAIL = sorted({*personal.COLUMNS} - {"access_log"})
 OTHERS = (
     "source", "open_mail", "host", "gap", "stored_span", "unrecognised", "queue_event",
     "retention_log", "mail_hourly", "noqueue_hourly", "hourly_filled", "schema_version", "hash_key",
+    "looked_through",
 )  # fmt: skip
 NO_CHANGE = tuple(
     statement.format(table)
@@ -344,6 +349,35 @@ def test_a_table_in_front_changes_nothing(logins: Logins, tmp_path: Path, log: s
     assert rows(logins.admin, "SELECT keys_hash = ARRAY[access_hash('A')] FROM access_log") == [
         (True,)
     ]
+
+
+def test_a_policy_is_not_obeyed(logins: Logins, tmp_path: Path, log: str) -> None:
+    """The writer cannot make the functions of an administrator who is no superuser run what it likes."""
+    loaded(logins, tmp_path, log)
+    admin = f"admin_{uuid.uuid4().hex[:8]}"
+    try:
+        execute(
+            logins.admin,
+            f"CREATE ROLE {admin}",
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {admin}",
+        )
+        execute(
+            logins.admin,
+            f"GRANT CREATE ON SCHEMA public TO {admin}",
+            f"ALTER FUNCTION mail_of OWNER TO {admin}",
+        )
+        query = "SELECT count(*) FROM mail_of('bob@example.com')"
+        assert rows(logins.user, query) == [(2,)]
+        run_sql(
+            logins.writer,
+            "CREATE FUNCTION mine() RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE ''mine''; END'",
+            "ALTER TABLE delivery_to ENABLE ROW LEVEL SECURITY",
+            "CREATE POLICY mine ON delivery_to USING (mine())",
+        )
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege, match="row-level security"):
+            rows(logins.user, query)
+    finally:
+        drop(logins.admin, admin)
 
 
 def test_who_cannot_be_forged(logins: Logins) -> None:

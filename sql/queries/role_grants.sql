@@ -12,6 +12,8 @@ WITH here AS (
         ('queue_event', 'writer', true, NULL), ('login', 'writer', true, NULL),
         ('retention_log', 'writer', true, NULL), ('mail_hourly', 'writer', true, NULL),
         ('noqueue_hourly', 'writer', true, NULL), ('hourly_filled', 'writer', true, NULL),
+        ('looked_through', 'writer', true, NULL), ('unfinished_mail', 'admin', true, 'SELECT'),
+        ('partition_changes', 'admin', true, 'SELECT'),
         ('stored_time', 'admin', true, 'SELECT'), ('delivery_record', 'admin', true, 'SELECT'),
         ('journey', 'admin', true, 'SELECT'), ('delivery', 'admin', true, 'SELECT'),
         ('schema_version', 'admin', true, 'SELECT'), ('row_id', 'admin', false, 'USAGE'),
@@ -62,13 +64,17 @@ UNION ALL
 SELECT 3, format('GRANT %%s ON %%s %%I.%%I TO %%I', t.writes, CASE t.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
                  here.nspname, t.relname, r.name)
 FROM here, relation t, role r WHERE r.kind = 'writer' AND t.writes IS NOT NULL
+UNION ALL  -- VACUUM takes destroyed keys out of the file; before PostgreSQL 17 autovacuum does it alone
+SELECT 3, format('GRANT MAINTAIN ON TABLE %%I.hash_key TO %%I', here.nspname, r.name)
+FROM here, role r WHERE r.kind = 'writer' AND current_setting('server_version_num')::integer >= 170000
 UNION ALL
 SELECT 2, format('ALTER FUNCTION %%s OWNER TO CURRENT_USER', p.oid::regprocedure)
 FROM here JOIN pg_proc p ON p.pronamespace = here.oid
 WHERE pg_get_userbyid(p.proowner) <> current_user
-  AND p.proname IN ('note_access', 'access_hash', 'forget_accesses', 'login_hash', 'mail_of', 'without_people',
-                    'keyed_hash', 'hash_masks', 'create_partition', 'fate_of', 'refusal', 'hop_between',
-                    'mail_between', 'recipient_between')
+  AND (p.proname IN ('note_access', 'access_hash', 'forget_accesses', 'login_hash', 'mail_of', 'without_people',
+                     'keyed_hash', 'hash_masks', 'domain_of', 'is_customers', 'create_partition', 'create_copy',
+                     'swap_partition', 'fate_of', 'refusal', 'hop_between', 'mail_between', 'recipient_between')
+       OR p.proname LIKE 'pseudonym\_%%')
 UNION ALL
 SELECT 3, format('GRANT EXECUTE ON FUNCTION %%s TO %%I', p.oid::regprocedure, r.name)
 FROM here JOIN pg_proc p ON p.pronamespace = here.oid
