@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from journal_postfix import privacy
 from journal_postfix.batch import MailRules
 from journal_postfix.delivery import Options
 from journal_postfix.messages import UsageError
@@ -69,6 +70,11 @@ class Config:
     roles_reader: str = "journal_postfix_reader"
     roles_auditor: str = "journal_postfix_auditor"
     roles_user: str = "journal_postfix_user"
+    privacy_controller: str = privacy.CONTROLLER
+    privacy_purposes: str = privacy.PURPOSES
+    privacy_legal_basis: str = privacy.LEGAL_BASIS
+    privacy_rights: str = privacy.RIGHTS
+    privacy_contact: str = privacy.CONTACT
 
     def mta_of(self, host: str) -> str:
         """The name under which a host's lines are stored."""
@@ -339,6 +345,11 @@ KEYS: dict[str, Key] = {
     "roles.reader": Key(_role, _A_ROLE, "group role of those who trace and report"),
     "roles.auditor": Key(_role, _A_ROLE, "group role of those who read access_log"),
     "roles.user": Key(_role, _A_ROLE, "group role that may call mail_of() alone"),
+    "privacy.controller": Key(_text, "a text", "who answers for the data; said by `export`"),
+    "privacy.purposes": Key(_text, "a text", "what the data are for; said by `export`"),
+    "privacy.legal_basis": Key(_text, "a text", "why they may be kept; said by `export`"),
+    "privacy.rights": Key(_text, "a text", "what a person may ask for; said by `export`"),
+    "privacy.contact": Key(_text, "a text", "whom to ask; said by `export`"),
 }
 
 

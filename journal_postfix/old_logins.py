@@ -18,9 +18,10 @@ from journal_postfix.store import Horizon
 
 def forget(cursor: Cursor, kept: Horizon, portion: int) -> Iterator[dict[str, Any]]:
     """Delete those before the first days that are kept; tells how many, if any."""
+    query = SQL["statements/forget_logins"].format(old=SQL["conditions/old_login"])
     rows = 0
     while True:
-        cursor.execute(SQL["statements/forget_logins"], {**kept._asdict(), "portion": portion})
+        cursor.execute(query, {**kept._asdict(), "portion": portion})
         rows += cursor.rowcount
         if cursor.rowcount < portion:
             break
@@ -61,7 +62,8 @@ def pseudonymise(cursor: Cursor, periods: Periods, portion: int) -> int:
 def count(cursor: Cursor, periods: Periods) -> dict[str, int]:
     """How many are about to be deleted, and to be pseudonymised."""
     deleted = periods.deleted._asdict()
-    cursor.execute(SQL["statements/count_old_logins"], deleted)
+    query = SQL["statements/count_old_logins"].format(old=SQL["conditions/old_login"])
+    cursor.execute(query, deleted)
     (old,) = cursor.fetchone() or (0,)
     gone = {f"gone_{name}": first for name, first in deleted.items()}
     values = {**periods.pseudonymised._asdict(), **gone}

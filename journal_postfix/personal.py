@@ -11,6 +11,7 @@ from collections.abc import Mapping
 #: What a kind is, and what becomes of it when a row is pseudonymised.
 KINDS: Mapping[str, tuple[str, str]] = {
     "address": ("mail address", "local part replaced by a keyed hash, domain kept"),
+    "case": ("whose mails retain keeps, and why", "deleted"),
     "client": (
         "client, name and address in one text",
         "name cut to its domain, address to its net",
@@ -66,4 +67,5 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "reason": "text",
     },
     "access_log": {"who": "looker", "os_user": "looker", "ticket": "looker"},
+    "retained": {"value": "case", "ticket": "case"},
 }

@@ -15,7 +15,7 @@ from journal_postfix.config import Config
 from journal_postfix.database import SQL, Cursor, connect, dicts
 from journal_postfix.due import count, dues, look
 from journal_postfix.periods import Periods
-from journal_postfix.retention import NEVER_QUEUED_KEPT, SETTINGS, Cleaned
+from journal_postfix.retention import NEVER_QUEUED_KEPT, SETTINGS, Cleaned, keeps_retained, own_id
 
 Row = dict[str, Any]
 
@@ -53,10 +53,13 @@ def _old_days(cursor: Cursor, periods: Periods) -> Iterator[Row]:
         table, first = partition["table_name"], periods.first("delete", partition["table_name"])
         if first is None or partition["day_from"] >= first:
             continue
-        query = SQL["statements/count_before"].format(partition=f'"{partition["partition"]}"')
+        query = SQL["statements/count_before"].format(
+            partition=f'"{partition["partition"]}"',
+            old=SQL["conditions/old"].format(id=own_id(table)),
+        )
         cursor.execute(query, {"first": first})
         (rows,) = cursor.fetchone() or (0,)
-        if rows or partition["day_to"] <= first:
+        if rows or (partition["day_to"] <= first and not keeps_retained(cursor, partition)):
             yield _row(table, "delete", partition["day_from"], rows)
 
 

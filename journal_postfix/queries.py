@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from journal_postfix.config import Config
@@ -29,7 +30,11 @@ def status(connection: Connection, config: Config, now: datetime) -> dict[str, R
     """What `status` shows, section by section; `problems` holds what is wrong."""
     sections = {name: ask(connection, f"status_{name}", now=now) for name in STATUS}
     sections["retention"] = [_retained(row, config) for row in sections["retention"]]
-    sections["problems"] = _problems(sections, config, now) + _unclean(connection, config, now)
+    sections["problems"] = [
+        *_problems(sections, config, now),
+        *_too_old(connection, sections["retention"], config, now),
+        *_unclean(connection, config, now),
+    ]
     return sections
 
 
@@ -69,9 +74,22 @@ def _problems(sections: dict[str, Rows], config: Config, now: datetime) -> Rows:
         for row in sections["sources"]
         if row["lines"] and row["lines"] == row["unrecognised"]
     ]
-    horizon = config.horizon(now - CLEAN_FAILED)._asdict()
-    for row in sections["retention"]:
-        first, oldest = horizon[row["table"]], row["oldest"]
-        if first is not None and oldest is not None and oldest < first:
-            found.append(f"{row['table']} holds rows of {oldest}: clean-up has failed for a day")
     return [{"problem": text} for text in found]
+
+
+def _too_old(connection: Connection, kept: Rows, config: Config, now: datetime) -> Rows:
+    """Rows that should have been deleted a day ago, and that nobody retains."""
+    horizon = config.horizon(now - CLEAN_FAILED)._asdict()
+    found = [(row["table"], row["oldest"]) for row in kept if _is_old(row, horizon)]
+    if found and ask(connection, "retained"):
+        rows = ask(connection, "status_unretained")
+        found = [(row["table"], row["oldest"]) for row in rows if _is_old(row, horizon)]
+    return [
+        {"problem": f"{table} holds rows of {oldest}: clean-up has failed for a day"}
+        for table, oldest in found
+    ]
+
+
+def _is_old(row: dict[str, Any], horizon: Mapping[str, date | None]) -> bool:
+    first, oldest = horizon[row["table"]], row["oldest"]
+    return first is not None and oldest is not None and oldest < first

@@ -17,7 +17,7 @@ from itertools import chain
 from threading import Event
 from typing import Any
 
-from journal_postfix import accesses, hourly, old_logins
+from journal_postfix import accesses, erasing, hourly, old_logins
 from journal_postfix.config import Config
 from journal_postfix.database import PLAIN_SETTINGS, SQL, Connection, Cursor, Error, connect, dicts
 from journal_postfix.due import Due, dues, look
@@ -65,8 +65,9 @@ def _clean(connection: Connection, config: Config, now: datetime) -> Cleaned:
     periods = config.periods(now)
     cleaned: Cleaned = []
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(hashtext('journal-postfix clean'))")
-        _finish_detached(cursor)
+        take_turn(cursor)
+        cursor.execute(SQL["statements/release_retained"], {"today": now.date(), "id": None})
+        finish_detached(cursor)
         _forget_open(cursor, periods.deleted.delivery, now - NEVER_QUEUED_KEPT)
         steps = chain(_steps(cursor, periods, now), accesses.forget(cursor, config, now))
         for row in steps:
@@ -75,9 +76,15 @@ def _clean(connection: Connection, config: Config, now: datetime) -> Cleaned:
         cursor.execute(SQL["statements/forget_looked"])
         if config.queue_close_after:
             _close_old(cursor, now, timedelta(days=config.queue_close_after))
+        erasing.finish(connection, now)
         whole = _told("", "clean", sum(row["rows"] for row in cleaned))
         cursor.execute(SQL["statements/log_retention"], {**whole, "t": now})
     return cleaned
+
+
+def take_turn(cursor: Cursor) -> None:
+    """Wait until no other session cleans up; none does as long as this one lasts."""
+    cursor.execute("SELECT pg_advisory_lock(hashtext('journal-postfix clean'))")
 
 
 def _told(table: str, step: str, rows: int, day: date | None = None) -> dict[str, Any]:
@@ -173,7 +180,7 @@ def _close_old(cursor: Cursor, now: datetime, kept: timedelta) -> None:
             log.info("clean-up: %d mails closed by age", closed)
 
 
-def _finish_detached(cursor: Cursor) -> None:
+def finish_detached(cursor: Cursor) -> None:
     """Finish what an interrupted clean-up left: partitions half detached, or not yet dropped."""
     cursor.execute(SQL["statements/detached"])
     for row in dicts(cursor):
@@ -189,14 +196,20 @@ def _clean_table(cursor: Cursor, table: str, first: date) -> Cleaned:
     old = [row for row in dicts(cursor) if row["table_name"] == table and row["day_from"] < first]
     cleaned = []
     for row in old:
-        partition = row["partition"]
-        if row["day_to"] <= first:
-            rows = _drop(cursor, table, partition)
+        is_whole = row["day_to"] <= first and not keeps_retained(cursor, row)
+        if is_whole:
+            rows = _drop(cursor, table, row["partition"])
         else:
-            rows = _delete(cursor, partition, first)
-        if rows or row["day_to"] <= first:
+            rows = _delete(cursor, table, row["partition"], first)
+        if rows or is_whole:
             cleaned.append(_record(cursor, table, row["day_from"], rows))
     return cleaned
+
+
+def keeps_retained(cursor: Cursor, days: dict[str, Any]) -> bool:
+    """Whether rows from `day_from` up to, not including, `day_to` are retained."""
+    cursor.execute(SQL["statements/keeps_retained"], days)
+    return cursor.fetchone() == (True,)
 
 
 def _drop(cursor: Cursor, table: str, partition: str) -> int:
@@ -207,17 +220,21 @@ def _drop(cursor: Cursor, table: str, partition: str) -> int:
     return int(rows)
 
 
-def _delete(cursor: Cursor, partition: str, first: date) -> int:
+def _delete(cursor: Cursor, table: str, partition: str, first: date) -> int:
+    query = SQL["statements/delete_old"].format(
+        partition=f'"{partition}"', old=SQL["conditions/old"].format(id=own_id(table))
+    )
     rows = 0
     while True:
-        cursor.execute(
-            f'DELETE FROM "{partition}" WHERE ctid = ANY (ARRAY('
-            f'SELECT ctid FROM "{partition}" WHERE day < %s LIMIT %s))',
-            (first, PORTION),
-        )
+        cursor.execute(query, {"first": first, "portion": PORTION})
         rows += cursor.rowcount
         if cursor.rowcount < PORTION:
             return rows
+
+
+def own_id(table: str) -> str:
+    """The column by which a row is retained: history goes with its recipient."""
+    return "to_id" if table == "delivery_attempt" else "id"
 
 
 def _record(cursor: Cursor, table: str, day: date, rows: int) -> dict[str, Any]:

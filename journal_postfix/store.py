@@ -7,7 +7,7 @@ works in the caller's transaction and knows no log syntax.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import islice
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from journal_postfix import partitions
 from journal_postfix.batch import Key, MailRules, Merged, keys_of, merge_batch
 from journal_postfix.copytext import copy_into, inet
 from journal_postfix.database import SQL, Behind, Connection, Cursor, dicts
+from journal_postfix.erasures import Erasures
 from journal_postfix.kept import KeptMails
 from journal_postfix.login_names import Accounts
 from journal_postfix.login_sums import store_sums, sums_of
@@ -56,12 +57,13 @@ class StoreOptions(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """What a session knows of the database: columns of the tables, days with partitions, mails."""
+    """What a session knows of the database: columns, days with partitions, mails, who was forgotten."""
 
     columns: dict[str, list[str]]
     days: partitions.Known
     kept: KeptMails
     accounts: Accounts
+    erasures: Erasures
 
     def forget(self) -> None:
         """Forget what may not be true: a transaction was rolled back."""
@@ -82,7 +84,7 @@ def open_session(connection: Connection) -> Tables:
         columns = {table: _columns(cursor, table) for table in (*_TABLES, "unrecognised")}
         known = partitions.known(cursor)
     connection.commit()
-    return Tables(columns, known, KeptMails(), Accounts())
+    return Tables(columns, known, KeptMails(), Accounts(), Erasures())
 
 
 def _columns(cursor: Cursor, table: str) -> list[str]:
@@ -91,8 +93,9 @@ def _columns(cursor: Cursor, table: str) -> list[str]:
     return [name for name in names if name not in ("refused", "temporary")]
 
 
-def lock_hosts(cursor: Cursor, tables: Tables, hosts: Iterable[str]) -> None:
+def lock_hosts(cursor: Cursor, tables: Tables, hosts: Collection[str]) -> None:
     """Make sure that nobody else merges mails of these hosts until the end of the transaction."""
+    is_taken_over = not hosts
     for mta in sorted(hosts):
         which = {"mta": mta, "writer": tables.kept.writer}
         cursor.execute(SQL["statements/lock_host"], which)
@@ -103,6 +106,9 @@ def lock_hosts(cursor: Cursor, tables: Tables, hosts: Iterable[str]) -> None:
         if row != (tables.kept.writer,):
             tables.kept.clear()
             cursor.execute(SQL["statements/take_host"], which)
+            is_taken_over = True
+    if is_taken_over:
+        tables.erasures.load(cursor)
 
 
 def copy_rows(
@@ -333,9 +339,12 @@ def store_deliveries(
     delete them at once. Raises the driver's error; the caller owns the transaction, and makes the
     tables forget where it ends otherwise than by a commit.
     """
+    told, facts = facts, tables.erasures.without(facts)
     machines = {source_ids[name]: name for name in {fact.machine for fact in facts}}
     stored = _load(cursor, keys_of(facts), tables.kept, machines)
     merged = merge_batch(facts, stored, options.rules)
+    if facts is not told:
+        merged = tables.erasures.clear(merged)
     merged, old = _without_old(merged, horizon)
     _number(cursor, tables.kept, merged.sorted_out())
     days: dict[str, set[date]] = {

@@ -233,6 +233,7 @@ class Writer:
             state = batch.states.get(mark.source.identity)
             if state is None and mark is marks[-1]:
                 state = batch.states.get("")
+            state = tables.erasures.state_of(state, counts.t_last)
             left_out = {"known": known_of[mark.source.identity]}
             if number == 0:
                 left_out = {"known": left_out["known"] + known_of[""], "too_old": batch.too_old}

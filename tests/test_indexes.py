@@ -58,6 +58,10 @@ INSERT INTO gap (source_id, mta, t_from, t_to, reason)
 SELECT n, 'mx1.example.net', now(), now(), 'rotated away' FROM generate_series(1, 1000) n;
 INSERT INTO unrecognised (daemon, shape, example, count)
 SELECT 'smtpd', 'shape ' || n, 'example ' || n, 1 FROM generate_series(1, 1000) n;
+INSERT INTO erasure (kind, tags, hash, erased_at)
+SELECT 'address', false, left(md5(n::text), 16), now() FROM generate_series(1, 5000) n;
+INSERT INTO retained (kind, value, until) VALUES ('queue_id', '2F12820001', '2100-01-01');
+INSERT INTO retained_row SELECT day, id, 1 FROM delivery_from LIMIT 5000;
 INSERT INTO mail_hourly
 SELECT t, 'mx1.example.net', 9, 9, 0, 0, 9000, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9000
 FROM generate_series(timestamptz '2023-12-01 00:00Z', '2025-01-01 00:00Z', '1 hour') t;
@@ -166,6 +170,8 @@ NEEDS = {
     "looked_through_pkey": done(
         "note_looked", partition="noqueue_20250101", step="pseudonymise", asked="{}", changes=1
     ),
+    "erasure_pkey": done("find_erasures", known=4990),
+    "retained_row_pkey": asked("person_from", days=[ROW["day"]], ids=[4000, 5000]),
     "hourly_filled_pkey": done(
         "mark_hourly", table_name="noqueue", day=ROW["day"], now=AT, changes=1
     ),
@@ -173,7 +179,12 @@ NEEDS = {
 # How much more the query must cost without its index.
 MULTIPLE = 2
 # No query looks into these: they hold that there are no two.
-GUARDS = {"schema_version_pkey": "schema_version", "gap_pkey": "gap", "hash_key_pkey": "hash_key"}
+GUARDS = {
+    "schema_version_pkey": "schema_version",
+    "gap_pkey": "gap",
+    "hash_key_pkey": "hash_key",
+    "retained_pkey": "retained",
+}
 
 
 class Plan(NamedTuple):

@@ -43,6 +43,7 @@ WHEN = {
     "noqueue": "after the days of ``retention.noqueue``",
     "login": "failed ones as ``noqueue``, the others as ``delivery_from``",
     "access_log": "deleted after ``retention.access_log``",
+    "retained": "on the day that was given to ``retain``",
 }
 
 

@@ -1,2 +1,2 @@
--- Rows of a partition from before a day.
-SELECT count(*) AS rows FROM {partition} WHERE day < %(first)s
+-- Rows of a partition that are too old.
+SELECT count(*) AS rows FROM {partition} r WHERE {old}

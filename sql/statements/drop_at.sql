@@ -1,0 +1,2 @@
+-- A row, locked before.
+DELETE FROM {table} WHERE ctid = %(place)s::tid

@@ -1,0 +1,2 @@
+-- Others may forget again.
+SELECT pg_advisory_unlock(hashtext('journal-postfix forget'))

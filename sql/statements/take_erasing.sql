@@ -1,0 +1,2 @@
+-- One session at a time forgets.
+SELECT pg_try_advisory_lock(hashtext('journal-postfix forget'))
