@@ -287,18 +287,21 @@ def config_from(tree: Any, where: str) -> Config:
     return Config(**values)
 
 
+def file_of(file: str | None) -> Path | None:
+    """The file that is read: by option, else JOURNAL_POSTFIX_CONFIG, else /etc; None without any."""
+    if named := file or os.environ.get("JOURNAL_POSTFIX_CONFIG"):
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+
+
 def load(file: str | None, dsn: str | None = None) -> Config:
     """The configuration of a command: file by option, else JOURNAL_POSTFIX_CONFIG, else /etc.
 
     Without any file the defaults hold. The DSN comes from the option, else
     JOURNAL_POSTFIX_DSN, else the file. Raises UsageError.
     """
-    named = file or os.environ.get("JOURNAL_POSTFIX_CONFIG")
-    path = Path(named) if named else DEFAULT_FILE
-    tree: Any = {}
-    if named or path.exists():
-        tree = _read(path)
-    config = config_from(tree, str(path))
+    path = file_of(file)
+    config = config_from(_read(path) if path else {}, str(path or DEFAULT_FILE))
     dsn = dsn or os.environ.get("JOURNAL_POSTFIX_DSN") or config.dsn
     return Config(**{**config.__dict__, "dsn": dsn})
 
