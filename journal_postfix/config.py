@@ -56,6 +56,7 @@ class Config:
     queue_config_directories: tuple[str, ...] = ()
     queue_check_interval: float = 3600.0
     min_free_disk: int = 0
+    max_size: int = 0
     metrics_address: tuple[str, int] | None = None
     auto_migrate: bool = False
 
@@ -246,6 +247,9 @@ KEYS: dict[str, Key] = {
     ),
     "clean_interval": Key(_seconds, "seconds, up to 86400", "time between clean-ups of `run`"),
     "min_free_disk": Key(_whole, "bytes, 0 for no limit", "free disk below which `run` waits"),
+    "max_size": Key(
+        _whole, "bytes, 0 for no limit", "size of the database above which the oldest days go early"
+    ),
     "metrics.address": Key(
         _address,
         "a port (of the loopback address) or ADDRESS:PORT, an IPv6 address in brackets",

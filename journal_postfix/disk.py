@@ -13,15 +13,17 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from journal_postfix.config import Config
-from journal_postfix.database import SQL, Connection, dicts
+from journal_postfix.database import READER_SETTINGS, SQL, Connection, connect, dicts
 from journal_postfix.embedded import default_data_dir
+from journal_postfix.server import dsn_of
 
 USUAL = ("/var/lib/postgresql", "/var/lib/pgsql", "/")
-EVERY = 1.0  # seconds from one look at the disk to the next
+EVERY = 0.2  # seconds from one look at the disk to the next
 ENOUGH = 1.05  # of what is wanted must be free before writing goes on
 
 
@@ -51,6 +53,14 @@ def folders(config: Config, connection: Connection | None) -> list[str]:
     return [folder for folder in found if folder]
 
 
+def places(config: Config) -> list[str]:
+    """The same; looks for itself. Raises ConnectionFailed."""
+    if config.dsn is None:
+        return folders(config, None)
+    with closing(connect(dsn_of(config), READER_SETTINGS)) as connection:
+        return folders(config, connection)
+
+
 def room(folder: str) -> Room:
     """The room on a folder's disk; of one that is not there, or shut, on its parent's."""
     path = Path(folder).expanduser().absolute()
@@ -62,21 +72,38 @@ def room(folder: str) -> Room:
     raise AssertionError("there is always a root")
 
 
-def least_room(places: Sequence[str]) -> Room | None:
+def least_room(found: Sequence[str]) -> Room | None:
     """The fullest of the folders' disks; None where there are no folders."""
-    return min(map(room, places), key=lambda one: one.free, default=None)
+    return min(map(room, found), key=lambda one: one.free, default=None)
+
+
+def shown(config: Config, connection: Connection) -> list[dict[str, Any]]:
+    """A row for `status`: what is free and what the database takes, beside their limits."""
+    found = least_room(folders(config, connection))
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["queries/database_bytes"])
+        (taken,) = cursor.fetchone() or (0,)
+    return [
+        {
+            "folder": found.folder if found else None,
+            "free": found.free if found else None,
+            "min_free_disk": config.min_free_disk,
+            "size": taken,
+            "max_size": config.max_size,
+        }
+    ]
 
 
 class Guard:
-    """Tells whether less than `wanted` bytes are free; looks once a second at most.
+    """Tells whether less than `wanted` bytes are free; looks five times a second at most.
 
-    `places` is asked once for the folders. Where too little was free, a little more than is wanted
+    `ask` is called once for the folders. Where too little was free, a little more than is wanted
     must be before it is enough again, lest writing stops and goes on with every batch.
     """
 
-    def __init__(self, wanted: int, places: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, wanted: int, ask: Callable[[], Sequence[str]]) -> None:
         self._wanted = wanted
-        self._ask = places
+        self._ask = ask
         self._places: Sequence[str] | None = None
         self._looked = float("-inf")
         self._lack: Room | None = None

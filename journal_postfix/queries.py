@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from journal_postfix import disk
 from journal_postfix.config import Config
 from journal_postfix.database import SQL, Connection, dicts
+from journal_postfix.wording import size
 
 Rows = list[dict[str, Any]]
 
@@ -36,6 +38,7 @@ def status(connection: Connection, config: Config, now: datetime) -> dict[str, R
         {"table": row["table"], "delete_after_days": days[row["table"]], **row}
         for row in sections["retention"]
     ]
+    sections["disk"] = disk.shown(config, connection)
     sections["problems"] = _problems(sections, config, now)
     return sections
 
@@ -56,4 +59,10 @@ def _problems(sections: dict[str, Rows], config: Config, now: datetime) -> Rows:
         first, oldest = horizon[row["table"]], row["oldest"]
         if first is not None and oldest is not None and oldest < first:
             found.append(f"{row['table']} holds rows of {oldest}: clean-up has failed for a day")
+    found += [
+        f"{size(row['free'])} are free on the disk of {row['folder']}, less than min_free_disk"
+        f" ({size(row['min_free_disk'])}): nothing is written"
+        for row in sections["disk"]
+        if row["free"] is not None and row["free"] < row["min_free_disk"]
+    ]
     return [{"problem": text} for text in found]

@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from threading import Event
 from typing import Any
 
-from journal_postfix import hourly
+from journal_postfix import hourly, quota
 from journal_postfix.config import Config
 from journal_postfix.database import PLAIN_SETTINGS, SQL, Connection, Cursor, Error, connect, dicts
 from journal_postfix.messages import InputError
@@ -54,7 +54,8 @@ def clean(dsn: str, config: Config, now: datetime, *, at_once: bool = False) -> 
 
 
 def _clean(connection: Connection, config: Config, now: datetime) -> Cleaned:
-    horizon = config.horizon(now)
+    with connection.cursor() as cursor:
+        horizon = quota.shortened(cursor, config, config.horizon(now), now)
     firsts = {**dict.fromkeys(DELIVERY_TABLES, horizon.delivery), "noqueue": horizon.noqueue}
     cleaned: Cleaned = []
     with connection.cursor() as cursor:

@@ -718,6 +718,7 @@ CREATE TABLE retention_log (
     t           timestamptz NOT NULL DEFAULT now(),
     day         date,
     table_name  text NOT NULL,
+    step        text NOT NULL DEFAULT 'delete',
     rows        bigint NOT NULL,
     oldest_left date
 );
@@ -729,6 +730,8 @@ COMMENT ON COLUMN retention_log.day IS
     'Day that was cleaned, where one day.';
 COMMENT ON COLUMN retention_log.table_name IS
     'Table.';
+COMMENT ON COLUMN retention_log.step IS
+    'delete; quota (the database was larger than max_size: what is before day goes early; table_name is delivery or noqueue).';
 COMMENT ON COLUMN retention_log.rows IS
     'Rows deleted (for a dropped partition: its rows by estimate or count).';
 COMMENT ON COLUMN retention_log.oldest_left IS
