@@ -70,7 +70,7 @@ def test_source_distribution_is_complete(wheel: Path) -> None:
     (packed,) = wheel.parent.glob("*.tar.gz")
     with tarfile.open(packed) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {*SHARED, *FILES} <= names
+    assert {*SHARED, *(f"journal_postfix/{file}" for file in FILES)} <= names
     assert {"docs/index.rst", "docs/sample/mail.log.xz", "docs/making/__main__.py"} <= names
     assert {"CHANGELOG.rst", "README.rst", "script/make-docs", "MANIFEST.in"} <= names
 
