@@ -14,7 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from journal_postfix import doctor_config, doctor_database, doctor_journal, doctor_postfix
+from journal_postfix import (
+    doctor_config,
+    doctor_database,
+    doctor_hosts,
+    doctor_journal,
+    doctor_postfix,
+)
 from journal_postfix.config import Config, file_of
 from journal_postfix.database import PLAIN_SETTINGS, Connection, Error, connect
 from journal_postfix.findings import GRADES, Check, Examined, Finding, note
@@ -67,7 +73,7 @@ CHECKS = (
     Topic("disk", doctor_config.check_min_free_disk),
     Topic("retention", doctor_config.check_retention),
     Topic("stored", doctor_database.check_stored, needs_database=True),
-    Topic("hosts", doctor_database.check_hosts, needs_database=True),
+    Topic("hosts", doctor_hosts.check_hosts),
 )
 
 Found = list[tuple[str, Finding]]  # topic, finding

@@ -213,21 +213,3 @@ def check_stored(it: Examined) -> Findings:
             f"the log lost lines, last at {row['t_to'] or row['t_from']}: {row['reason']}",
             "journal-postfix status",
         )
-
-
-def check_hosts(it: Examined) -> Findings:
-    """Whether one host goes by two names."""
-    connection = _connection(it)
-    if not _has_schema(connection):
-        return
-    names = [row["mta"] for row in ask(connection, "doctor_hosts")]
-    short = {name: [one for one in names if one.startswith(f"{name}.")] for name in names}
-    doubtful = {name: full[0] for name, full in short.items() if len(full) == 1}
-    for name, full in doubtful.items():
-        yield warning(
-            f"{name} and {full} may be one host: journal and log files call it differently, and"
-            " its mails would be stored twice",
-            f"mta_names: {{{name}: {full}}} (before the second source is read)",
-        )
-    if names and not doubtful:
-        yield ok(f"{number_of(len(names), 'host')}, each by one name")

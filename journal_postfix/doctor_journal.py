@@ -22,10 +22,10 @@ from journal_postfix.wording import age, counted, number_of
 INTERVAL, BURST = 30.0, 10000  # journald.conf(5)
 LOOK_BACK = timedelta(days=7)
 QUIET = timedelta(days=1)
-UNITS = ("postfix@-.service", "postfix.service")
+TEMPLATE = "postfix@.service"  # of Debian 12; later ones have postfix.service alone
 DROP_IN = (
     "mkdir -p /etc/systemd/system/{unit}.d && printf '[Service]\\nLogRateLimitIntervalSec=0\\n'"
-    " > /etc/systemd/system/{unit}.d/log.conf && systemctl daemon-reload && systemctl restart {unit}"
+    " > /etc/systemd/system/{unit}.d/log.conf && systemctl daemon-reload && systemctl restart postfix"
 )
 JOIN = f"usermod --append --groups systemd-journal {SERVICE_USER}"
 PERSISTENT = (
@@ -122,22 +122,18 @@ def check_rate_limit(it: Examined) -> Findings:
         yield note("rate limits of other hosts' journald were not checked", "run doctor there too")
         return
     journald = unitfiles.settings(it.root, "journald.conf", "Journal")
-    units = [unit for unit in UNITS if unitfiles.has_unit(it.root, _template(unit))]
-    for unit in units or ["postfix.service"]:
-        interval, burst = _limit(journald, unitfiles.unit_settings(it.root, unit))
-        if not interval or not burst:
-            yield ok(f"journald lets all lines of {unit} through")
-            continue
-        what = f"journald lets {counted(burst)} lines in {interval:g} s of {unit} through"
-        todo = DROP_IN.format(unit=unit)
-        if burst / interval < BURST / INTERVAL:
-            yield warning(f"{what}, less than is usual: a mail is some 10 lines", todo)
-        else:
-            yield note(f"{what}, some {counted(int(burst / interval / 10))} mails a second", todo)
-
-
-def _template(unit: str) -> str:
-    return unit.replace("@-.", "@.")
+    has_template = unitfiles.has_unit(it.root, TEMPLATE)
+    unit = TEMPLATE.replace("@", "@-") if has_template else "postfix.service"
+    interval, burst = _limit(journald, unitfiles.unit_settings(it.root, unit))
+    if not interval or not burst:
+        yield ok(f"journald lets all lines of {unit} through")
+        return
+    what = f"journald lets {counted(burst)} lines in {interval:g} s of {unit} through"
+    todo = DROP_IN.format(unit=TEMPLATE if has_template else unit)
+    if burst / interval < BURST / INTERVAL:
+        yield warning(f"{what}, less than is usual: a mail is some 10 lines", todo)
+    else:
+        yield note(f"{what}, some {counted(int(burst / interval / 10))} mails a second", todo)
 
 
 def _limit(journald: dict[str, str], unit: dict[str, str]) -> tuple[float, int]:

@@ -30,9 +30,8 @@ class Loss(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What a journal holds: names of hosts and programs, the first entry, the last that counts."""
+    """What a journal holds: names of programs, the first entry, the last that counts, losses."""
 
-    hosts: frozenset[str]
     identifiers: frozenset[str]
     first: datetime | None
     last: datetime | None
@@ -48,12 +47,18 @@ def survey(directory: str | None, counts: Callable[[str], bool], since: datetime
     with closing(open_reader(directory)) as reader:
         identifiers = _values(reader, "SYSLOG_IDENTIFIER")
         return Survey(
-            frozenset(_values(reader, "_HOSTNAME")),
             frozenset(identifiers),
             _first(reader),
             _last(reader, [name for name in identifiers if counts(name)]),
             _losses(reader, since),
         )
+
+
+def hosts(directory: str | None) -> frozenset[str]:
+    """The names of the hosts in a journal; raises InputError as `survey`."""
+    check_readable(directory)
+    with closing(open_reader(directory)) as reader:
+        return frozenset(_values(reader, "_HOSTNAME"))
 
 
 def _text(value: Any) -> str:
