@@ -23,6 +23,7 @@ from journal_postfix import (
     doctor,
     hourly,
     output,
+    preview,
     queries,
     reconcile,
     report,
@@ -122,7 +123,8 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_clean(parser: argparse.ArgumentParser) -> None:
-    """Delete what retention no longer keeps, now."""
+    """Pseudonymise and delete what retention no longer keeps, now."""
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, change nothing")
     _add_format(parser)
 
 
@@ -268,10 +270,13 @@ def _reconcile(arguments: argparse.Namespace, config: Config) -> int:
 
 def _clean(arguments: argparse.Namespace, config: Config) -> int:
     dsn = _checked_dsn(config)
-    cleaned = retention.clean(dsn, config, datetime.now(UTC), at_once=True)
+    if arguments.dry_run:
+        cleaned = preview.preview(dsn, config, datetime.now(UTC))
+    else:
+        cleaned = retention.clean(dsn, config, datetime.now(UTC), at_once=True)
     print(output.formatted(cleaned, arguments.format), end="")
     if not cleaned and arguments.format == "table":
-        print("nothing to delete")
+        print("nothing to delete or to pseudonymise")
     return 0
 
 

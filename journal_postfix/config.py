@@ -11,7 +11,7 @@ import pwd
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from journal_postfix.batch import MailRules
 from journal_postfix.delivery import Options
 from journal_postfix.messages import UsageError
 from journal_postfix.partitions import width
+from journal_postfix.periods import PRESETS, Customer, Periods, contradictions, first_kept, firsts
 from journal_postfix.store import Horizon, StoreOptions
 from journal_postfix.verp import verp_options
 
@@ -51,6 +52,9 @@ class Config:
     retention_delivery_delete: int = 30
     retention_noqueue_pseudonymise: int = 0
     retention_noqueue_delete: int = 7
+    retention_preset: str | None = None
+    retention_domains: Mapping[str, Customer] = field(default_factory=dict)
+    retention_forget_key_after: int = 0
     clean_interval: float = 3600.0
     queue_close_after: int = 30
     queue_config_directories: tuple[str, ...] = ()
@@ -81,13 +85,34 @@ class Config:
     def horizon(self, now: datetime) -> Horizon:
         """The first days that retention keeps at this moment."""
         return Horizon(
-            _first_kept(now, self.retention_delivery_delete),
-            _first_kept(now, self.retention_noqueue_delete),
+            first_kept(now, self.retention_delivery_delete),
+            first_kept(now, self.retention_noqueue_delete),
         )
 
+    def periods(self, now: datetime) -> Periods:
+        """The first days that retention keeps, and keeps with names, at this moment."""
+        names = Horizon(
+            first_kept(now, self.retention_delivery_pseudonymise),
+            first_kept(now, self.retention_noqueue_pseudonymise),
+        )
+        domains = self.retention_domains.items()
+        return Periods(
+            self.horizon(now),
+            names,
+            firsts(now, {domain: days.delete for domain, days in domains}),
+            firsts(now, {domain: days.names_kept() for domain, days in domains}),
+            first_kept(now, self.retention_forget_key_after),
+        )
 
-def _first_kept(now: datetime, days: int) -> date | None:
-    return (now - timedelta(days=days)).date() if days else None
+    def deletes_or_pseudonymises(self) -> bool:
+        """Whether retention does anything."""
+        days = (
+            self.retention_delivery_pseudonymise,
+            self.retention_delivery_delete,
+            self.retention_noqueue_pseudonymise,
+            self.retention_noqueue_delete,
+        )
+        return any(days) or bool(self.retention_domains)
 
 
 def uids_of(names: tuple[int | str, ...]) -> tuple[int, ...]:
@@ -171,10 +196,29 @@ def _address(value: Any) -> tuple[str, int]:
     return match[1] or match[2] or "127.0.0.1", int(match[3])
 
 
-def _never(value: Any) -> int:
-    if _whole(value) != 0:
+def _preset(value: Any) -> str:
+    if _text(value) not in PRESETS:
         raise ValueError
-    return 0
+    return str(value)
+
+
+def _customers(value: Any) -> dict[str, Customer]:
+    if not isinstance(value, dict):
+        raise ValueError
+    return {_domain(name): _customer(days) for name, days in value.items()}
+
+
+def _domain(value: Any) -> str:
+    domain = _text(value).lower()
+    if not re.fullmatch(r"[^\s@\"'<>]+", domain):
+        raise ValueError
+    return domain
+
+
+def _customer(value: Any) -> Customer:
+    if not isinstance(value, dict) or not value or not value.keys() <= set(Customer._fields):
+        raise ValueError
+    return Customer(**{name: _days(days) for name, days in value.items()})
 
 
 def _mapping(value: Any) -> dict[str, str]:
@@ -228,14 +272,25 @@ KEYS: dict[str, Key] = {
     ),
     "store_subject": Key(_truth, "true or false", "keep subjects that header checks log"),
     "store_content": Key(_truth, "true or false", "keep content that checks log"),
+    "retention.preset": Key(
+        _preset, f"one of {', '.join(PRESETS)}", "days for the four keys of retention below"
+    ),
     "retention.delivery.pseudonymise": Key(
-        _never, "0 (this release deletes, it does not pseudonymise)", "days until pseudonymised"
+        _days, "days, 0 for never", "days until mails are pseudonymised"
     ),
     "retention.delivery.delete": Key(_days, "days, 0 for never", "days until mails are deleted"),
     "retention.noqueue.pseudonymise": Key(
-        _never, "0 (this release deletes, it does not pseudonymise)", "days until pseudonymised"
+        _days, "days, 0 for never", "days until verdicts are pseudonymised"
     ),
     "retention.noqueue.delete": Key(_days, "days, 0 for never", "days until verdicts are deleted"),
+    "retention.domains": Key(
+        _customers,
+        "a mapping of domains to pseudonymise and delete, each with days",
+        "fewer days for the mail of single domains",
+    ),
+    "retention.forget_key_after": Key(
+        _days, "days, 0 for never", "days until a month's key is destroyed"
+    ),
     "queue.config_directories": Key(
         _words, "a list of paths", "Postfix's instances; default: all that postmulti lists"
     ),
@@ -288,7 +343,12 @@ def config_from(tree: Any, where: str) -> Config:
         except ValueError:
             shown = type(value).__name__ if isinstance(value, dict | list) else repr(value)
             raise UsageError(f"{where}: {name} must be {key.allowed}, not {shown}") from None
-    return Config(**values)
+    config = Config(**{**PRESETS.get(values.get("retention_preset", ""), {}), **values})
+    for wrong in contradictions(
+        config.__dict__, config.retention_domains, config.retention_forget_key_after
+    ):
+        raise UsageError(f"{where}: {wrong}")
+    return config
 
 
 def file_of(file: str | None) -> Path | None:

@@ -1,7 +1,7 @@
 """How much of what is asked can be known: what is stored of a period, and what is missing.
 
 Sources tell lines of hosts from a time to a time; between these lie holes, within them gaps where
-the log itself lost lines, and before them what retention has deleted.
+the log itself lost lines, and before them what retention has deleted or taken the names out of.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def cover(
     begin = question.period.since if question.given else _last(hosts)
     missing = [
         *_deleted(question, config, now),
+        *_nameless(question, config, now, _first(hosts)),
         *_edges(hosts, begin, end, clock),
         *_holes(hosts, min(begin, end), end, clock),
         *_lost(gaps, clock),
@@ -97,6 +98,18 @@ def _deleted(question: Question, config: Config, now: datetime) -> Iterator[str]
     for what, first in (("mails", horizon.delivery), ("refusals", horizon.noqueue)):
         if first is not None and question.period.since < datetime.combine(first, time(), UTC):
             yield f"{what} before {first} are deleted by retention"
+
+
+def _nameless(question: Question, config: Config, now: datetime, stored: datetime) -> Iterator[str]:
+    """Of what retention no longer keeps names: a question that gives one does not find it."""
+    asked = (question.sender, question.recipient, question.message_id, question.client)
+    if not any((*asked, question.sasl_username, question.subject)):
+        return
+    since = max(question.period.since, stored)
+    horizon = config.periods(now).pseudonymised
+    for what, first in (("mails", horizon.delivery), ("refusals", horizon.noqueue)):
+        if first is not None and since < datetime.combine(first, time(), UTC):
+            yield f"{what} before {first} are stored without names"
 
 
 def _edges(

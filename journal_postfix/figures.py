@@ -24,6 +24,7 @@ from journal_postfix.writer import Source
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 TABLES = ("delivery_from", "delivery_to", "delivery_attempt", "noqueue")
 STATUSES = ("sent", "deferred", "bounced", "SOFTBOUNCE", "deliverable", "undeliverable")
+STEPS = {"delete": "rows_deleted", "pseudonymise": "rows_pseudonymised"}
 OTHER = "other"
 
 Key = tuple[str, ...]  # a metric's name, its labels' values
@@ -47,6 +48,7 @@ COUNTERS: dict[str, Metric] = {
     "rows": Metric("Rows that were added to a table.", ("table",), TABLES),
     "rows_too_old": Metric("Rows left out because retention would delete them at once."),
     "rows_deleted": Metric("Rows that retention deleted.", ("table",), TABLES),
+    "rows_pseudonymised": Metric("Rows that retention pseudonymised.", ("table",), TABLES),
     "deliveries": Metric(
         "Delivery records by Postfix's word: one for each try of a recipient.",
         ("status",),
@@ -133,14 +135,15 @@ class Figures:
                     self._stored[source.kind, source.name] = t, max(0.0, now - t)
 
     def cleaned(self, rows: Sequence[Row] | None) -> None:
-        """A clean-up is over, and deleted this (day, table_name, rows); None: it failed."""
+        """A clean-up is over, and did this (table_name, step, rows); None: it failed."""
         with self._lock:
             if rows is None:
                 self._counts[("clean_failures",)] += 1
                 return
             self._gauges[("last_clean_timestamp_seconds",)] = time.time()
             for row in rows:
-                self._counts["rows_deleted", row["table_name"]] += row["rows"]
+                if row["step"] in STEPS:
+                    self._counts[STEPS[row["step"]], row["table_name"]] += row["rows"]
 
     def asked(self, answers: Mapping[Key, float]) -> None:
         """What the database itself told; nothing where it could not be asked."""

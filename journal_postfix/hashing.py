@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from datetime import date
+from datetime import date, timedelta
 
 from journal_postfix.database import SQL, Cursor
 
@@ -30,3 +30,16 @@ def key_of(cursor: Cursor, purpose: str, month: date = FOR_EVER) -> bytes | None
     cursor.execute(SQL["statements/find_key"], made)
     (key,) = cursor.fetchone() or (None,)
     return None if key is None else bytes(key)
+
+
+def make_month_keys(cursor: Cursor, day: date, until: date, destroyed: date | None) -> None:
+    """Make sure that the months of the days up to `until` have keys for pseudonyms.
+
+    Not those that are over by `destroyed`: their key would be destroyed at once.
+    """
+    month = day.replace(day=1)
+    while month < until:
+        following = (month + timedelta(days=32)).replace(day=1)
+        if destroyed is None or following > destroyed:
+            key_of(cursor, "pseudonym", month)
+        month = following

@@ -3,7 +3,7 @@
 `run` fills them on the way, `clean` and `backfill` when they end; a report takes from them what is
 usual. A day is counted again whole when rows of it have changed, which the server's own statistics
 tell: whoever wrote them, and whatever was told late. Days of which retention has begun to delete are
-left as they were.
+left as they were; that it pseudonymised rows is no reason to count them again.
 
 Bugs: a server that lost its statistics (after a crash) makes all days be counted again.
 """
@@ -49,6 +49,7 @@ def _fill(cursor: Cursor, config: Config, now: datetime, at_once: bool) -> int:
     if cursor.fetchone() != (True,):  # another session is at it
         return 0
     _analyse(cursor)
+    cursor.execute(SQL["statements/adopt_hourly"])
     days = _days(cursor, config, now, at_once)
     for row in days:
         begin = datetime.combine(row["day"], time(), UTC)

@@ -30,17 +30,35 @@ def ask(connection: Connection, name: str, **values: Any) -> Rows:
 def status(connection: Connection, config: Config, now: datetime) -> dict[str, Rows]:
     """What `status` shows, section by section; `problems` holds what is wrong."""
     sections = {name: ask(connection, f"status_{name}", now=now) for name in STATUS}
-    days = {
-        "delivery": config.retention_delivery_delete,
-        "noqueue": config.retention_noqueue_delete,
-    }
-    sections["retention"] = [
-        {"table": row["table"], "delete_after_days": days[row["table"]], **row}
-        for row in sections["retention"]
-    ]
+    sections["retention"] = [_retained(row, config) for row in sections["retention"]]
     sections["disk"] = disk.shown(config, connection)
-    sections["problems"] = _problems(sections, config, now)
+    sections["problems"] = _problems(sections, config, now) + _unclean(connection, config, now)
     return sections
+
+
+def _retained(row: dict[str, Any], config: Config) -> dict[str, Any]:
+    days = {
+        f"{step}_after_days": getattr(config, f"retention_{row['table']}_{step}")
+        for step in ("pseudonymise", "delete")
+    }
+    return {"table": row["table"], **days, **row}
+
+
+def _unclean(connection: Connection, config: Config, now: datetime) -> Rows:
+    """What a clean-up should have done for a day."""
+    if not config.deletes_or_pseudonymises():
+        return []
+    names = config.periods(now - CLEAN_FAILED).pseudonymised._asdict()
+    latest = now - CLEAN_FAILED - timedelta(seconds=config.clean_interval)
+    found = [
+        f"{row['table_name']} holds names of {row['day']}: they were to be pseudonymised for a day"
+        for row in ask(connection, "status_plain", **names)
+    ]
+    found += [
+        f"no clean-up was finished since {row['t']:%Y-%m-%d %H:%M}"
+        for row in ask(connection, "status_cleaned", before=latest)
+    ]
+    return [{"problem": text} for text in found]
 
 
 def _problems(sections: dict[str, Rows], config: Config, now: datetime) -> Rows:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from journal_postfix.config import Config
 from journal_postfix.database import SQL, Cursor, dicts
+from journal_postfix.periods import Periods
 from journal_postfix.store import Horizon
 from journal_postfix.wording import size
 
@@ -29,18 +30,19 @@ class Block(NamedTuple):
     bytes: int
 
 
-def shortened(cursor: Cursor, config: Config, kept: Horizon, now: datetime) -> Horizon:
-    """The first days to keep: those of retention, later ones where max_size wants room.
+def shortened(cursor: Cursor, config: Config, periods: Periods, now: datetime) -> Periods:
+    """What is to be kept: what retention keeps, and less where max_size wants room.
 
     What goes early is said, and recorded in `retention_log`.
     """
     if not config.max_size:
-        return kept
+        return periods
     cursor.execute(SQL["queries/database_bytes"])
     (taken,) = cursor.fetchone() or (0,)
     over = taken - config.max_size
     if over <= 0:
-        return kept
+        return periods
+    kept = periods.deleted
     cursor.execute(SQL["queries/partition_bytes"], {"today": now.date()})
     blocks = [Block(**row) for row in dicts(cursor)]
     firsts = _firsts(blocks, over, kept)
@@ -52,13 +54,13 @@ def shortened(cursor: Cursor, config: Config, kept: Horizon, now: datetime) -> H
             "the database has %s, max_size is %s: %s before %s is deleted early",
             size(taken), size(config.max_size), name, first,
         )  # fmt: skip
-        cursor.execute(SQL["statements/log_quota"], {"day": first, "table_name": name})
+        cursor.execute(SQL["statements/log_quota"], {"t": now, "day": first, "table_name": name})
     if sum(block.bytes for block in blocks) < over:
         log.warning(
             "the database has %s, max_size is %s, and there is no earlier day left to delete",
             size(taken), size(config.max_size),
         )  # fmt: skip
-    return firsts
+    return periods._replace(deleted=firsts)
 
 
 def _firsts(blocks: list[Block], over: int, kept: Horizon) -> Horizon:

@@ -1,27 +1,29 @@
-"""Old data goes: partitions dropped whole, the rest of a boundary partition row by row.
+"""Old data goes: pseudonymised first, then deleted; partitions whole, the rest row by row.
 
 Mails whose end was never logged are closed on the way, and hourly totals counted before.
 
 A partition is detached concurrently and then dropped, each with a short lock timeout, so that
 neither writers nor reports wait; what could not be had is tried again at the next clean-up.
-By the clock, not by the data: an idle server cleans too. Every clean-up leaves a record in
-`retention_log`.
+By the clock, not by the data: an idle server cleans too. One clean-up at a time; all that it did
+stands in `retention_log`, and that it was finished.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from threading import Event
 from typing import Any
 
-from journal_postfix import hourly, quota
+from journal_postfix import hourly, old_logins, quota
 from journal_postfix.config import Config
 from journal_postfix.database import PLAIN_SETTINGS, SQL, Connection, Cursor, Error, connect, dicts
+from journal_postfix.due import Due, dues, look
 from journal_postfix.messages import InputError
 from journal_postfix.partitions import DELIVERY_TABLES
-from journal_postfix.store import Horizon
+from journal_postfix.periods import Periods
+from journal_postfix.rewriting import pseudonymise
 
 log = logging.getLogger("journal_postfix")
 
@@ -29,19 +31,24 @@ PORTION = 10000  # rows deleted per transaction
 LOCK_TIMEOUT = "2s"
 MERGE_TIMEOUT = "1min"  # a merge of a large batch holds its lock for longer than any table's
 NEVER_QUEUED_KEPT = timedelta(days=1)
-_SETTINGS = {**PLAIN_SETTINGS, "lock_timeout": LOCK_TIMEOUT}
+SETTINGS = {
+    **PLAIN_SETTINGS,
+    "lock_timeout": LOCK_TIMEOUT,
+    "work_mem": "64MB",
+    "max_parallel_workers_per_gather": "0",
+}
 
-Cleaned = list[dict[str, Any]]  # day, table_name, rows
+Cleaned = list[dict[str, Any]]  # day, table_name, step, rows, oldest_left
 
 
 def clean(dsn: str, config: Config, now: datetime, *, at_once: bool = False) -> Cleaned:
-    """Delete what retention no longer keeps at this moment; gives what was deleted, by day.
+    """Do what retention demands at this moment; gives what was deleted and pseudonymised, by day.
 
     Hourly totals are counted before, `at_once` those of all days that have changed.
     Raises InputError where the database cannot be used, and where locks could not be had.
     """
     hourly.fill(dsn, config, now, at_once=at_once)
-    connection = connect(dsn, _SETTINGS)
+    connection = connect(dsn, SETTINGS)
     try:
         connection.autocommit = True
         return _clean(connection, config, now)
@@ -54,29 +61,84 @@ def clean(dsn: str, config: Config, now: datetime, *, at_once: bool = False) -> 
 
 
 def _clean(connection: Connection, config: Config, now: datetime) -> Cleaned:
-    with connection.cursor() as cursor:
-        horizon = quota.shortened(cursor, config, config.horizon(now), now)
-    firsts = {**dict.fromkeys(DELIVERY_TABLES, horizon.delivery), "noqueue": horizon.noqueue}
+    periods = config.periods(now)
     cleaned: Cleaned = []
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtext('journal-postfix clean'))")
         _finish_detached(cursor)
-        _forget_open(cursor, horizon.delivery, now - NEVER_QUEUED_KEPT)
-        for table, first in firsts.items():
-            if first is not None:
-                cleaned += _clean_table(cursor, table, first)
-        if horizon.delivery is not None:
-            cursor.execute(SQL["statements/forget_events"], {"first": horizon.delivery})
-        cleaned += _forget_logins(cursor, horizon)
-        firsts_kept = [first for first in horizon if first is not None]
-        if firsts_kept:
-            cursor.execute(SQL["statements/forget_sessions"], {"first": max(firsts_kept)})
-        if len(firsts_kept) == len(horizon):
-            cursor.execute(SQL["statements/forget_spans"], {"first": min(firsts_kept)})
-        for row in cleaned:
-            cursor.execute(SQL["statements/log_retention"], row)
+        periods = quota.shortened(cursor, config, periods, now)
+        _forget_open(cursor, periods.deleted.delivery, now - NEVER_QUEUED_KEPT)
+        for row in _steps(cursor, periods, now):
+            cursor.execute(SQL["statements/log_retention"], {**row, "t": now})
+            cleaned.append(row)
+        cursor.execute(SQL["statements/forget_looked"])
         if config.queue_close_after:
             _close_old(cursor, now, timedelta(days=config.queue_close_after))
+        whole = _told("", "clean", sum(row["rows"] for row in cleaned))
+        cursor.execute(SQL["statements/log_retention"], {**whole, "t": now})
     return cleaned
+
+
+def _told(table: str, step: str, rows: int, day: date | None = None) -> dict[str, Any]:
+    return {"day": day, "table_name": table, "step": step, "rows": rows, "oldest_left": None}
+
+
+def _steps(cursor: Cursor, periods: Periods, now: datetime) -> Iterator[dict[str, Any]]:
+    """Do one thing after the other, and tell of each."""
+    firsts = {table: periods.first("delete", table) for table in (*DELIVERY_TABLES, "noqueue")}
+    for table, first in firsts.items():
+        if first is not None:
+            yield from _clean_table(cursor, table, first)
+    for due in dues(cursor, "delete", periods):
+        if rows := _delete_customers(cursor, due):
+            yield _record(cursor, due.table, due.day_from, rows)
+    yield from old_logins.forget(cursor, periods.deleted, PORTION)
+    _forget_rest(cursor, periods)
+    for due in dues(cursor, "pseudonymise", periods):
+        if rows := pseudonymise(cursor, due):
+            yield _told(due.table, "pseudonymise", rows, due.day_from)
+    if rows := old_logins.pseudonymise(cursor, periods, PORTION):
+        yield _told("login", "pseudonymise", rows)
+    yield from _forget_keys(cursor, periods.keys, now)
+
+
+def _forget_rest(cursor: Cursor, periods: Periods) -> None:
+    """Forget what goes with the mails, and with the last rows of a day."""
+    if periods.deleted.delivery is not None:
+        cursor.execute(SQL["statements/forget_events"], {"first": periods.deleted.delivery})
+    firsts_kept = [first for first in periods.deleted if first is not None]
+    if firsts_kept:
+        cursor.execute(SQL["statements/forget_sessions"], {"first": max(firsts_kept)})
+    if len(firsts_kept) == len(periods.deleted):
+        cursor.execute(SQL["statements/forget_spans"], {"first": min(firsts_kept)})
+
+
+def _forget_keys(cursor: Cursor, first: date | None, now: datetime) -> Iterator[dict[str, Any]]:
+    """Destroy the keys of months that lie before a day: what was hashed with them is anonymous."""
+    if first is None:
+        return
+    cursor.execute(SQL["statements/forget_keys"], {"first": first, "now": now})
+    months = cursor.fetchall()
+    if months:
+        cursor.execute("VACUUM hash_key")
+    for (month,) in sorted(months):
+        yield _told("hash_key", "key", 1, month)
+
+
+def _delete_customers(cursor: Cursor, due: Due) -> int:
+    """Delete rows of single domains whose days are fewer."""
+    looked = look(cursor, due)
+    if looked.is_done:
+        return 0
+    query = SQL["statements/delete_due"].format(partition=f'"{due.partition}"', due=due.condition())
+    rows = 0
+    while True:
+        cursor.execute(query, {**due.values(), "portion": PORTION})
+        rows += cursor.rowcount
+        if cursor.rowcount < PORTION:
+            break
+    looked.note(cursor, changed=rows > 0)
+    return rows
 
 
 def _forget_open(cursor: Cursor, first: date | None, never_queued_before: datetime) -> None:
@@ -84,7 +146,8 @@ def _forget_open(cursor: Cursor, first: date | None, never_queued_before: dateti
     _begin_change(cursor, None)
     if first is not None:
         cursor.execute(SQL["statements/forget_open"], {"first": first})
-    cursor.execute(SQL["statements/forget_never_queued"], {"before": never_queued_before})
+    query = SQL["statements/forget_never_queued"].format(over=SQL["conditions/over"])
+    cursor.execute(query, {"before": never_queued_before})
     cursor.execute("COMMIT")
 
 
@@ -156,25 +219,10 @@ def _delete(cursor: Cursor, partition: str, first: date) -> int:
             return rows
 
 
-def _forget_logins(cursor: Cursor, horizon: Horizon) -> Cleaned:
-    """Failed logins go with the refusals of their time, the others with the mails."""
-    rows = 0
-    while True:
-        cursor.execute(SQL["statements/forget_logins"], {**horizon._asdict(), "portion": PORTION})
-        rows += cursor.rowcount
-        if cursor.rowcount < PORTION:
-            break
-    if not rows:
-        return []
-    cursor.execute(SQL["statements/oldest_login"])
-    (oldest,) = cursor.fetchone() or (None,)
-    return [{"day": None, "table_name": "login", "rows": rows, "oldest_left": oldest}]
-
-
 def _record(cursor: Cursor, table: str, day: date, rows: int) -> dict[str, Any]:
     cursor.execute(f"SELECT min(day) FROM {table}")
     (oldest,) = cursor.fetchone() or (None,)
-    return {"day": day, "table_name": table, "rows": rows, "oldest_left": oldest}
+    return {**_told(table, "delete", rows, day), "oldest_left": oldest}
 
 
 def clean_regularly(
@@ -192,7 +240,8 @@ def clean_regularly(
         try:
             cleaned = clean(dsn(), config, clock())
             for row in cleaned:
-                what = " ".join(str(row[name]) for name in ("table_name", "day") if row[name])
+                names = ("step", "table_name", "day")
+                what = " ".join(str(row[name]) for name in names if row[name])
                 log.info("clean-up: %s, %d rows", what, row["rows"])
             done(cleaned)
         except InputError as error:

@@ -723,17 +723,17 @@ CREATE TABLE retention_log (
     oldest_left date
 );
 
-COMMENT ON TABLE retention_log IS 'What retention deleted.';
+COMMENT ON TABLE retention_log IS 'What retention did: one row per table and day that something was done to, and one, of step clean, for each clean-up that was finished.';
 COMMENT ON COLUMN retention_log.t IS
     'When the clean-up ran.';
 COMMENT ON COLUMN retention_log.day IS
     'Day that was cleaned, where one day.';
 COMMENT ON COLUMN retention_log.table_name IS
-    'Table.';
+    'Table; empty for the whole clean-up.';
 COMMENT ON COLUMN retention_log.step IS
-    'delete; quota (the database was larger than max_size: what is before day goes early; table_name is delivery or noqueue).';
+    'delete, pseudonymise, key (the key of a month''s hashes was destroyed; day is the first of it), quota (the database was larger than max_size: what is before day goes early; table_name is delivery or noqueue), clean (the clean-up was finished).';
 COMMENT ON COLUMN retention_log.rows IS
-    'Rows deleted (for a dropped partition: its rows by estimate or count).';
+    'Rows deleted or pseudonymised; of a whole clean-up, all of them.';
 COMMENT ON COLUMN retention_log.oldest_left IS
     'Oldest day left afterwards.';
 
@@ -798,6 +798,234 @@ END
 $$;
 COMMENT ON FUNCTION create_partition(text, date, date) IS
     'Make the partition of a delivery table for the days from p_from up to, not including, p_to.';
+
+-- What stands in the place of personal data after pseudonymisation, one function for each kind of it. A
+-- value that has that form already stays: a second time changes nothing. Without masks (the key of the
+-- month was destroyed, or only the form matters) all hashes are 0000000000000000. No pattern takes more
+-- than the square of a text's 2,000 bytes.
+CREATE FUNCTION pseudonym_of(p_text text, p_masks bytea) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN p_text IS NOT NULL THEN '~' || coalesce(keyed_hash(p_text, p_masks), '0000000000000000') END
+$$;
+COMMENT ON FUNCTION pseudonym_of(text, bytea) IS
+    'The hash of a text as it stands in the place of it: ~ and 16 hexadecimal digits.';
+
+CREATE FUNCTION domain_of(p_address text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT lower(substring(p_address FROM '@([^@]*)$'))
+$$;
+COMMENT ON FUNCTION domain_of(text) IS
+    'The domain of a mail address, in lower case; NULL where it has none.';
+
+CREATE FUNCTION pseudonym_host(p_value text, p_masks bytea) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN p_value IN ('', 'unknown', 'localhost') OR p_value ~ '^~[0-9a-f]{16}$' THEN p_value
+        WHEN length(p_value) > 255 THEN pseudonym_of(lower(p_value), p_masks)
+        WHEN p_value ~ '^\[?[0-9]{1,3}(\.[0-9]{1,3}){3}(/16)?\]?$'
+            THEN regexp_replace(p_value, '^\[?([0-9]+\.[0-9]+)\..*$', '\1.0.0/16')
+        WHEN p_value ~* '^\[?(ipv6:)?[0-9a-f]{0,4}:[0-9a-f]{0,4}:[0-9a-f:.]*(/32)?\]?$'
+            THEN regexp_replace(lower(p_value), '^\[?(?:ipv6:)?([0-9a-f]*):([0-9a-f]*):.*$',
+                                CASE WHEN p_value ~* '^\[?(ipv6:)?[0-9a-f]*::' THEN '\1::/32' ELSE '\1:\2::/32' END)
+        WHEN p_value ~ '^[[:alnum:]_-]+(\.[[:alnum:]_-]+)+\.?$'
+            THEN substring(rtrim(lower(p_value), '.') FROM
+                '(?:[^.]+\.(?:ac|asn|co|com|ed|edu|go|gob|gouv|gov|gv|id|ltd|me|mil|ne|net|nhs|nom|or|org|plc|sch)\.[a-z]{2}|[^.]+\.[^.]+)$')
+        ELSE pseudonym_of(lower(p_value), p_masks)
+    END
+$$;
+COMMENT ON FUNCTION pseudonym_host(text, bytea) IS
+    'A host name cut to its domain, an address in its place to its net; a name without domain hashed.';
+
+CREATE FUNCTION pseudonym_address(p_value text, p_masks bytea) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN p_value = '' OR p_value ~ '^~[0-9a-f]{16}(@[^@]*)?$' THEN p_value
+        ELSE pseudonym_of(lower(p_value), p_masks) || CASE
+            WHEN length(domain_of(p_value)) NOT BETWEEN 1 AND 255 THEN ''
+            WHEN domain_of(p_value) ~ '^\[[0-9a-f:.]*\]$|^\[ipv6:[0-9a-f:.]*\]$'
+                THEN '@[' || pseudonym_host(domain_of(p_value), p_masks) || ']'
+            WHEN domain_of(p_value) !~ '[][[:space:][:cntrl:]"(),:;<>\\/=+~''!#$%&*?^`{|}]' THEN '@' || domain_of(p_value)
+            ELSE ''
+        END
+    END
+$$;
+COMMENT ON FUNCTION pseudonym_address(text, bytea) IS
+    'A mail address with its hash (of the whole address in lower case) in the place of its local part.';
+
+CREATE FUNCTION pseudonym_client_address(p_value inet, p_masks bytea) RETURNS inet
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN p_value <<= '127.0.0.0/8' OR p_value <<= '::1/128' THEN p_value
+        ELSE network(set_masklen(p_value, least(masklen(p_value), CASE family(p_value) WHEN 4 THEN 16 ELSE 40 END)))::inet
+    END
+$$;
+COMMENT ON FUNCTION pseudonym_client_address(inet, bytea) IS
+    'An IP address cut to its /16 (IPv4) or /40 (IPv6); those of this host stay.';
+
+CREATE FUNCTION pseudonym_client(p_value text, p_masks bytea) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN p_value ~ '^[^][]*\[[^][]*\](:[0-9]+)?$'
+            THEN pseudonym_host(split_part(p_value, '[', 1), p_masks) || '['
+                 || pseudonym_host(split_part(split_part(p_value, '[', 2), ']', 1), p_masks) || ']'
+        ELSE pseudonym_host(p_value, p_masks)
+    END
+$$;
+COMMENT ON FUNCTION pseudonym_client(text, bytea) IS
+    'A client as Postfix writes it, name[address]: both cut; without its port.';
+
+CREATE FUNCTION pseudonym_login(p_value text, p_masks bytea) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN p_value = '' OR p_value ~ '^~[0-9a-f]{16}$' THEN p_value
+                ELSE pseudonym_of(lower(p_value), p_masks) END
+$$;
+COMMENT ON FUNCTION pseudonym_login(text, bytea) IS
+    'The hash of a login name in lower case; where it is a mail address, that of the address.';
+
+CREATE FUNCTION pseudonym_message_id(p_value text, p_masks bytea) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN p_value = '' OR p_value ~ '^<~[0-9a-f]{16}>$' THEN p_value
+                ELSE '<' || pseudonym_of(p_value, p_masks) || '>' END
+$$;
+COMMENT ON FUNCTION pseudonym_message_id(text, bytea) IS
+    'The hash of a Message-ID, in brackets.';
+
+CREATE FUNCTION pseudonym_uid(p_value bigint, p_masks bytea) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN p_value IS NULL OR p_value > 4294967295 THEN p_value
+                ELSE 4294967296 + coalesce(('x' || left(keyed_hash(p_value::text, p_masks), 12))::bit(48)::bigint, 0) END
+$$;
+COMMENT ON FUNCTION pseudonym_uid(bigint, bytea) IS
+    'The hash of a user id: a number above all user ids.';
+
+CREATE FUNCTION pseudonym_text(p_value text, p_masks bytea) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN p_value !~ '[@%<"/:]|[0-9][.-][0-9]' THEN p_value
+        ELSE
+            -- 6. mailboxes
+            regexp_replace(
+            -- 5. paths of more than two parts
+            regexp_replace(
+            -- 4. words in quotes or brackets: accounts
+            regexp_replace(regexp_replace(
+            -- 3. other local parts, also as URLs write them
+            regexp_replace(
+            -- 2. quoted local parts
+            regexp_replace(
+            -- 1. IP addresses, in names of hosts too (a time of day has fewer colons than they)
+            regexp_replace(regexp_replace(regexp_replace(p_value,
+            '\m([0-9A-Fa-f]+:[0-9A-Fa-f]*):[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:/[0-9]+)*', '\1::/32', 'g'),
+            '([0-9]{1,3}\.[0-9]{1,3})\.[0-9]{1,3}\.[0-9]+(?:/[0-9]+)*', '\1.0.0/16', 'g'),
+            '([0-9]{1,3}-[0-9]{1,3})-[0-9]{1,3}-[0-9]+', '\1-0-0', 'g'),
+            '"(?:[^"\\]|\\.)*"@', '~@', 'g'),
+            '(^|[][[:space:]<>(),;:"])[^][[:space:]<>(),;:"]*(@|%40)', '\1~\2', 'g'),
+            '<[^<>@]+>', '<~>', 'g'), '"[^"@[:space:]]+"', '"~"', 'g'),
+            '(^|[][[:space:]"''(=<:,;])(/[^][/[:space:]"''(),;:<>]+)/[^][/[:space:]"''(),;:<>]+/[^][[:space:]:"''(),;<>]*(?::+[^][[:space:]:"''(),;<>]+)*', '\1\2/~', 'g'),
+            '(^|[][[:space:]"''(=<:,;])(/(?:home|users|mail|maildirs?|mailboxes|vmail|export))/[^][[:space:]:"''(),;<>]+(?::+[^][[:space:]:"''(),;<>]+)*', '\1\2/~', 'gi')
+    END
+$$;
+COMMENT ON FUNCTION pseudonym_text(text, bytea) IS
+    'A text with local parts, words in quotes or angle brackets, and paths replaced by ~, IP addresses cut to their net. Names in free words stay.';
+
+CREATE FUNCTION is_customers(p_day date, p_address text, p_other text, p_customers jsonb) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT coalesce(p_day < (p_customers ->> domain_of(p_address))::date, false)
+           OR coalesce(p_day < (p_customers ->> domain_of(p_other))::date, false)
+$$;
+COMMENT ON FUNCTION is_customers(date, text, text, jsonb) IS
+    'One of two addresses is of a domain in p_customers, and the day is before the first that is kept for that domain.';
+
+-- Those of which retention does not touch the names yet.
+CREATE VIEW unfinished_mail AS
+SELECT day, id FROM open_mail;
+COMMENT ON VIEW unfinished_mail IS
+    'Mails of which lines are expected: names in them stay until they are over, whatever their age.';
+
+CREATE TABLE looked_through (
+    partition text NOT NULL,
+    step      text NOT NULL,
+    asked     text NOT NULL,
+    changes   bigint NOT NULL,
+    PRIMARY KEY (partition, step)
+);
+
+COMMENT ON TABLE looked_through IS 'Partitions in which a clean-up left nothing to do: they are looked through again when rows of them have changed since, or mails in them have ended.';
+COMMENT ON COLUMN looked_through.partition IS
+    'Partition.';
+COMMENT ON COLUMN looked_through.step IS
+    'pseudonymise or delete (of single domains).';
+COMMENT ON COLUMN looked_through.asked IS
+    'What was looked for: days, domains, and how many mails had not ended.';
+COMMENT ON COLUMN looked_through.changes IS
+    'How many rows of the partition had been inserted, changed and deleted by then, as the server counts them; -1: not known yet.';
+
+CREATE VIEW partition_changes AS
+SELECT CASE p.table_name WHEN 'noqueue' THEN 'noqueue' ELSE 'delivery' END AS table_name,
+       p.day_from, p.day_to,
+       sum(pg_stat_get_tuples_inserted(p.oid) + pg_stat_get_tuples_updated(p.oid)
+           + pg_stat_get_tuples_deleted(p.oid))::bigint AS changes
+FROM (
+    SELECT parent.relname AS table_name, child.oid,
+           (regexp_match(pg_get_expr(child.relpartbound, child.oid), 'FROM \(''([^'']+)''\)'))[1]::date AS day_from,
+           (regexp_match(pg_get_expr(child.relpartbound, child.oid), 'TO \(''([^'']+)''\)'))[1]::date AS day_to
+    FROM pg_inherits i
+    JOIN pg_class parent ON parent.oid = i.inhparent
+    JOIN pg_class child ON child.oid = i.inhrelid
+    WHERE parent.oid IN ('delivery_from'::regclass, 'delivery_to'::regclass, 'noqueue'::regclass)
+      AND NOT i.inhdetachpending
+    OFFSET 0
+) p
+WHERE p.day_from IS NOT NULL AND p.day_to IS NOT NULL
+GROUP BY 1, 2, 3;
+COMMENT ON VIEW partition_changes IS
+    'How many rows of the days of a partition were inserted, changed and deleted so far, as the server counts them: of mails and their recipients (delivery), and of noqueue.';
+
+-- Writing a partition anew: a copy of its shape beside it, then, filled, in its place. The days are
+-- said to the copy so that it need not be read when it is attached.
+CREATE FUNCTION create_copy(p_table text, p_partition text, p_from date, p_to date) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    copy text := p_partition || '_new';
+    owner text := (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = p_partition::regclass);
+BEGIN
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE INCLUDING INDEXES,'
+                   ' CONSTRAINT days CHECK (day >= %L AND day < %L)) WITH (autovacuum_enabled = false)',
+                   copy, p_table, p_from, p_to);
+    IF owner <> current_user THEN
+        EXECUTE format('ALTER TABLE %I OWNER TO %I', copy, owner);
+    END IF;
+    RETURN copy;
+END
+$$;
+COMMENT ON FUNCTION create_copy(text, text, date, date) IS
+    'Make an empty table like a partition, with its indexes, of its name and _new.';
+
+CREATE FUNCTION swap_partition(p_table text, p_partition text, p_from date, p_to date, p_rows bigint, p_xmin bigint)
+RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    copy text := p_partition || '_new';
+    rows bigint;
+    newer bigint;
+BEGIN
+    EXECUTE format('LOCK TABLE ONLY %I, %I IN ACCESS EXCLUSIVE MODE', p_table, p_partition);
+    EXECUTE format('SELECT count(*), count(*) FILTER (WHERE ((xmin::text::bigint - $1) & 4294967295)'
+                   ' <= ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - $1) & 4294967295)) FROM %I',
+                   p_partition) INTO rows, newer USING p_xmin;
+    IF rows <> p_rows OR newer > 0 THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('ALTER TABLE %I DETACH PARTITION %I', p_table, p_partition);
+    EXECUTE format('DROP TABLE %I', p_partition);
+    EXECUTE format('ALTER TABLE %I RENAME TO %I', copy, p_partition);
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', p_table, p_partition, p_from, p_to);
+    EXECUTE format('ALTER TABLE %I DROP CONSTRAINT days, RESET (autovacuum_enabled)', p_partition);
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION swap_partition(text, text, date, date, bigint, bigint) IS
+    'Put a filled copy in the place of its partition; false, and nothing is done, where the partition does not hold exactly the p_rows rows any more that were there when p_xmin was the oldest transaction running.';
 
 -- What the delivery agents said, record by record: the latest of each recipient and those before.
 CREATE VIEW delivery_record AS
@@ -1025,7 +1253,7 @@ COMMENT ON COLUMN hourly_filled.day IS
 COMMENT ON COLUMN hourly_filled.filled_at IS
     'When it was last filled.';
 COMMENT ON COLUMN hourly_filled.changes IS
-    'How many rows the day''s partition had seen inserted, changed and deleted by then, as the server counts them.';
+    'How many rows the day''s partition had seen inserted, changed and deleted by then, as the server counts them; -1: since then retention has changed the rows, which is no reason to count again.';
 
 -- View journey over some days, without forwards and notices, for many mails at once: the same rules,
 -- without a look-up by row. A test holds both to the same answer.

@@ -10,6 +10,7 @@ import pytest
 
 from journal_postfix.config import KEYS, Config, config_from, load
 from journal_postfix.messages import UsageError
+from journal_postfix.periods import PRESETS
 
 DOCS = Path(__file__).parent.parent / "docs" / "configuration.rst"
 
@@ -46,7 +47,37 @@ def test_nested_keys() -> None:
         ({"syslog_names": "postfix"}, ["syslog_names", "list"]),
         ({"mta_names": ["mx1"]}, ["mta_names", "mapping"]),
         ({"retention": {"delivery": {"delete": -1}}}, ["retention.delivery.delete", "days"]),
-        ({"retention": {"noqueue": {"pseudonymise": 3}}}, ["retention.noqueue.pseudonymise"]),
+        (
+            {"retention": {"noqueue": {"pseudonymise": 7}}},
+            ["retention.noqueue.pseudonymise (7)", "less than", "retention.noqueue.delete (7)"],
+        ),
+        ({"retention": {"delivery": {"pseudonymise": "a week"}}}, ["pseudonymise", "days"]),
+        ({"retention": {"preset": "long"}}, ["retention.preset", "short, standard, security"]),
+        (
+            {"retention": {"preset": "short", "delivery": {"delete": 3}}},
+            ["retention.delivery.pseudonymise (3)", "retention.delivery.delete (3)"],
+        ),
+        ({"retention": {"domains": ["example.org"]}}, ["retention.domains", "mapping of domains"]),
+        ({"retention": {"domains": {"a@example.org": {"delete": 3}}}}, ["retention.domains"]),
+        ({"retention": {"domains": {"example.org": {}}}}, ["retention.domains"]),
+        ({"retention": {"domains": {"example.org": {"keep": 3}}}}, ["retention.domains"]),
+        ({"retention": {"domains": {"example.org": {"delete": -3}}}}, ["retention.domains"]),
+        (
+            {"retention": {"domains": {"Example.org": {"delete": 31}}}},
+            ["retention.domains.example.org.delete (31)", "from 1 to 30"],
+        ),
+        (
+            {"retention": {"domains": {"example.org": {"delete": 0}}}},
+            ["retention.domains.example.org.delete (0)", "from 1 to 30"],
+        ),
+        (
+            {"retention": {"domains": {"example.org": {"pseudonymise": 5, "delete": 5}}}},
+            ["retention.domains.example.org.pseudonymise (5)", "less than its delete (5)"],
+        ),
+        (
+            {"retention": {"preset": "standard", "forget_key_after": 6}},
+            ["retention.forget_key_after (6)", "at least", "(7)"],
+        ),
         ({"verp_patterns": ["(unclosed"]}, ["verp_patterns"]),
         ({"verp_patterns": ["no groups"]}, ["verp_patterns", "name"]),
         ({"dsn": ""}, ["dsn"]),
@@ -102,3 +133,25 @@ def test_every_key_is_documented() -> None:
     pseudonymise = {key for key in KEYS if key.endswith("pseudonymise")}
     assert documented | pseudonymise == set(KEYS)
     assert pseudonymise <= set(re.findall(r"``([a-z_.]+)``", DOCS.read_text()))
+
+
+def test_preset() -> None:
+    """A preset gives the four numbers of days; what the file says itself goes before."""
+    config = config_from({"retention": {"preset": "short", "noqueue": {"delete": 0}}}, "file.yml")
+    assert (config.retention_delivery_pseudonymise, config.retention_delivery_delete) == (3, 7)
+    assert (config.retention_noqueue_pseudonymise, config.retention_noqueue_delete) == (1, 0)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_presets_are_consistent(preset: str) -> None:
+    """Each preset is a configuration that is accepted, and sets all four numbers."""
+    config = config_from({"retention": {"preset": preset}}, "file.yml")
+    assert all(getattr(config, name) == days for name, days in PRESETS[preset].items())
+    assert len(PRESETS[preset]) == 4
+
+
+def test_nothing_is_pseudonymised_without_being_told() -> None:
+    """Without keys, mails are deleted after 30 days and verdicts after 7, as they are until then."""
+    config = config_from({}, "file.yml")
+    assert (config.retention_delivery_pseudonymise, config.retention_delivery_delete) == (0, 30)
+    assert (config.retention_noqueue_pseudonymise, config.retention_noqueue_delete) == (0, 7)

@@ -252,7 +252,7 @@ def test_below_max_size_nothing_goes(dsn: str) -> None:
     """Below it retention alone decides."""
     filled(dsn, 2)
     assert retention.clean(dsn, Config(dsn=dsn, max_size=taken_by(dsn) + 50 * MB), NOW) == []
-    assert ask(dsn, "SELECT count(*) FROM retention_log") == [(0,)]
+    assert ask(dsn, "SELECT count(*) FROM retention_log WHERE step <> 'clean'") == [(0,)]
 
 
 def test_today_stays(dsn: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -283,6 +283,7 @@ NOT_RUN = {
     "script/quickstart": "installs packages; the sample it loads is that of this test",
     "script/test": "this is one of its tests",
     "script/faults": "takes long; its short form is tests/test_faults.py",
+    "PYTHONPATH=.:tests .venv/bin/python benchmarks/": "takes half an hour and 40 GB",
     "script/bench": "takes long; tests/test_bench.py runs a short one",
     "JOURNAL_POSTFIX_TEST_DEBIAN=": "needs the Debians of the line before",
     "curl ": "needs a service that runs; tests/test_metrics.py asks one",
@@ -386,7 +387,7 @@ def is_text(block: Block) -> bool:
     """Whether a block holds lines of a log, of a file or of a table, not of a shell."""
     return block.text.startswith((
         "postfix/", "# in snapshots", "# tls/", "# /etc/", "CREATE ROLE", "ratio", "=", "work", " ",
-    )) or block.page.endswith("performance.rst")  # fmt: skip
+    ))  # fmt: skip
 
 
 def test_reasons_are_used() -> None:

@@ -163,6 +163,9 @@ NEEDS = {
     "login_username": asked("trace_logins", sasl_username="User7@example.org", **PERIOD),
     "mail_hourly_pkey": asked("report_usual", **WEEKS),
     "noqueue_hourly_pkey": asked("report_usual_refused", **WEEKS),
+    "looked_through_pkey": done(
+        "note_looked", partition="noqueue_20250101", step="pseudonymise", asked="{}", changes=1
+    ),
     "hourly_filled_pkey": done(
         "mark_hourly", table_name="noqueue", day=ROW["day"], now=AT, changes=1
     ),

@@ -224,8 +224,10 @@ def test_clean_ups_are_told() -> None:
     figures.cleaned(None)
     assert figures.counts()[("clean_failures",)] == 1
     assert ("last_clean_timestamp_seconds",) not in figures.gauges()
-    figures.cleaned([{"table_name": "noqueue", "rows": 3}, {"table_name": "noqueue", "rows": 4}])
+    steps = (("delete", 3), ("delete", 4), ("pseudonymise", 5), ("key", 1))
+    figures.cleaned([{"table_name": "noqueue", "step": s, "rows": n} for s, n in steps])
     assert figures.counts()["rows_deleted", "noqueue"] == 7
+    assert figures.counts()["rows_pseudonymised", "noqueue"] == 5
     assert figures.gauges()[("last_clean_timestamp_seconds",)] > 0
 
 

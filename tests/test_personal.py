@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from journal_postfix import personal
 from test_store import COLUMNS, rows
+
+DOCS = Path(__file__).parent.parent / "docs" / "retention.rst"
 
 
 def test_list_is_that_of_the_comments(dsn: str) -> None:
@@ -17,3 +21,32 @@ def test_list_is_that_of_the_comments(dsn: str) -> None:
     assert listed == told
     kinds = {kind for columns in personal.COLUMNS.values() for kind in columns.values()}
     assert kinds == set(personal.KINDS)
+
+
+def as_documented() -> str:
+    """Give the table of docs/retention.rst."""
+    lines = []
+    for table, columns in personal.COLUMNS.items():
+        lines.append(f"``{table}``, {WHEN[table]}:\n")
+        for kind in dict.fromkeys(columns.values()):
+            named = ", ".join(f"``{name}``" for name, one in columns.items() if one == kind)
+            what, becomes = personal.KINDS[kind]
+            lines.append(f"- {named}: {what}; {becomes}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+WHEN = {
+    "delivery_from": "after the days of ``retention.delivery``",
+    "delivery_to": "after the days of ``retention.delivery``",
+    "delivery_attempt": "after the days of ``retention.delivery``",
+    "noqueue": "after the days of ``retention.noqueue``",
+    "login": "failed ones as ``noqueue``, the others as ``delivery_from``",
+}
+
+
+def test_every_column_is_documented() -> None:
+    """docs/retention.rst says of each column with personal data what becomes of it, and when."""
+    text = DOCS.read_text("utf-8")
+    begin, end = (text.index(mark) for mark in (".. columns", ".. end of columns"))
+    assert text[begin:end].partition("\n\n")[2] == as_documented()

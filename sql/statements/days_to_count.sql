@@ -3,23 +3,7 @@
 -- mails still expected to change, and days that sources told of since. Days before today and yesterday
 -- change little, and are counted again once they have rested for a while.
 WITH changed AS (
-    SELECT CASE p.table_name WHEN 'noqueue' THEN 'noqueue' ELSE 'delivery' END AS table_name,
-           p.day_from, p.day_to,
-           sum(pg_stat_get_tuples_inserted(p.oid) + pg_stat_get_tuples_updated(p.oid)
-               + pg_stat_get_tuples_deleted(p.oid))::bigint AS changes
-    FROM (
-        SELECT parent.relname AS table_name, child.oid,
-               (regexp_match(pg_get_expr(child.relpartbound, child.oid), 'FROM \(''([^'']+)''\)'))[1]::date AS day_from,
-               (regexp_match(pg_get_expr(child.relpartbound, child.oid), 'TO \(''([^'']+)''\)'))[1]::date AS day_to
-        FROM pg_inherits i
-        JOIN pg_class parent ON parent.oid = i.inhparent
-        JOIN pg_class child ON child.oid = i.inhrelid
-        WHERE parent.oid IN ('delivery_from'::regclass, 'delivery_to'::regclass, 'noqueue'::regclass)
-          AND NOT i.inhdetachpending
-        OFFSET 0
-    ) p
-    WHERE p.day_from IS NOT NULL AND p.day_to IS NOT NULL
-    GROUP BY 1, 2, 3
+    SELECT table_name, day_from, day_to, changes FROM partition_changes
 ), today AS (
     SELECT (%(now)s AT TIME ZONE 'UTC')::date AS day
 )

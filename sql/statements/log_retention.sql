@@ -1,3 +1,3 @@
 -- The record of a clean-up.
-INSERT INTO retention_log (day, table_name, rows, oldest_left)
-VALUES (%(day)s, %(table_name)s, %(rows)s, %(oldest_left)s)
+INSERT INTO retention_log (t, day, table_name, step, rows, oldest_left)
+VALUES (%(t)s, %(day)s, %(table_name)s, %(step)s, %(rows)s, %(oldest_left)s)
