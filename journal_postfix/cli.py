@@ -28,6 +28,7 @@ from journal_postfix import (
     reconcile,
     report,
     retention,
+    roles,
     run,
     schema,
     trace,
@@ -87,6 +88,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     """Follow the journal (or a log file) and store what it tells."""
     parser.add_argument("--file", metavar="PATH", help="follow a log file; - for standard input")
     parser.add_argument("--once", action="store_true", help="catch up, then end")
+    parser.add_argument("--yes", action="store_true", help="with --debug: print people's mail data")
     _add_stamps(parser)
 
 
@@ -109,6 +111,10 @@ def _jobs(text: str) -> int:
 
 def _add_setup(parser: argparse.ArgumentParser) -> None:
     """Create or upgrade the tables."""
+    parser.add_argument(
+        "--roles", action="store_true",
+        help="also make the roles of writer, reader, auditor and user (docs/access.rst)",
+    )  # fmt: skip
 
 
 def _add_parse(parser: argparse.ArgumentParser) -> None:
@@ -153,6 +159,11 @@ def _debug(stages: tuple[str, ...]) -> Debug | None:
 
 
 def _run(arguments: argparse.Namespace, config: Config) -> int:
+    if arguments.debug and not arguments.yes:
+        raise UsageError(
+            "run --debug prints addresses, of a service into the journal, where retention does not"
+            " reach them: add --yes if that is wanted"
+        )
     stop = _stop_on_signals()
     how = run.How(
         file=arguments.file,
@@ -206,9 +217,12 @@ def _told(loaded: backfill.Loaded, config: Config) -> str:
 
 
 def _setup(arguments: argparse.Namespace, config: Config) -> int:
+    names = roles.names_of(config)
     connection = connect(dsn_of(config), PLAIN_SETTINGS)
     try:
         print(schema.setup(connection))
+        if arguments.roles:
+            print(roles.make(connection, names))
     finally:
         connection.close()
     return 0

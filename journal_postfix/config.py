@@ -63,6 +63,13 @@ class Config:
     max_size: int = 0
     metrics_address: tuple[str, int] | None = None
     auto_migrate: bool = False
+    require_ticket: bool = False
+    retention_access_log: int = 365
+    insecure_dsn: bool = False
+    roles_writer: str = "journal_postfix_writer"
+    roles_reader: str = "journal_postfix_reader"
+    roles_auditor: str = "journal_postfix_auditor"
+    roles_user: str = "journal_postfix_user"
 
     def mta_of(self, host: str) -> str:
         """The name under which a host's lines are stored."""
@@ -241,6 +248,20 @@ def _patterns(value: Any) -> tuple[str, ...]:
     return words
 
 
+def _days_of_accesses(value: Any) -> int:
+    if 0 < _days(value) < 30:  # which forget_accesses() keeps whatever is asked
+        raise ValueError
+    return int(value)
+
+
+def _role(value: Any) -> str:
+    name = _text(value)
+    reserved = name.startswith("pg_") or name in ("public", "none")
+    if reserved or len(name.encode(errors="replace")) > 63:  # PostgreSQL cuts longer names
+        raise ValueError
+    return name
+
+
 class Key(NamedTuple):
     """One key of the file: its check, what is allowed, what it is for."""
 
@@ -248,6 +269,8 @@ class Key(NamedTuple):
     allowed: str
     purpose: str
 
+
+_A_ROLE = "the name of a role, at most 63 bytes and not pg_..."
 
 KEYS: dict[str, Key] = {
     "dsn": Key(_text, "a libpq connection string", "PostgreSQL; without it a private one is used"),
@@ -311,6 +334,15 @@ KEYS: dict[str, Key] = {
         "where `run` tells Prometheus its figures; default: nowhere",
     ),
     "auto_migrate": Key(_truth, "true or false", "let run and backfill upgrade the schema"),
+    "require_ticket": Key(_truth, "true or false", "who looks must say why"),
+    "retention.access_log": Key(
+        _days_of_accesses, "days from 30, 0 for never", "days until it is forgotten who looked"
+    ),
+    "insecure_dsn": Key(_truth, "true or false", "send mail data over a network unprotected"),
+    "roles.writer": Key(_role, _A_ROLE, "group role of the service"),
+    "roles.reader": Key(_role, _A_ROLE, "group role of those who trace and report"),
+    "roles.auditor": Key(_role, _A_ROLE, "group role of those who read access_log"),
+    "roles.user": Key(_role, _A_ROLE, "group role that may call mail_of() alone"),
 }
 
 

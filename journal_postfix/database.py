@@ -111,6 +111,15 @@ def explain(error: psycopg2.Error) -> ConnectionFailed:
     raise AssertionError("the last pattern matches everything")
 
 
+def dsn_parts(dsn: str) -> dict[str, str] | None:
+    """What a DSN or a URI says, by libpq's names; None where it is not valid."""
+    try:
+        parts: dict[str, str] = psycopg2.extensions.parse_dsn(dsn)
+    except psycopg2.Error:
+        return None
+    return parts
+
+
 def connect(dsn: str, settings: dict[str, str]) -> Connection:
     """A connection in UTC with these session settings; raises ConnectionFailed."""
     try:

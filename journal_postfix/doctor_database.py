@@ -56,6 +56,11 @@ def check_server(it: Examined) -> Findings:
     """Version and settings of the server."""
     (row,) = ask(_connection(it), "doctor_server")
     yield from _version(row)
+    if row["is_superuser"] and it.config.dsn is not None:
+        yield note(
+            f"role {row['role']} is a superuser: the service needs far less",
+            "journal-postfix setup --roles, and a user of the writer's role in dsn",
+        )
     if row["is_standby"]:
         yield problem("this server is a standby: nothing can be written", "name the primary in dsn")
     if row["server_encoding"] != "UTF8":

@@ -14,6 +14,7 @@ from datetime import date
 from journal_postfix.copytext import inet
 from journal_postfix.database import Cursor
 from journal_postfix.login import of_line
+from journal_postfix.login_names import Accounts, hide_names
 from journal_postfix.mail import Fact, Row
 
 #: Bytes of a text: no account has more (RFC 4616), and a row of an index has its limit.
@@ -69,13 +70,18 @@ def _cut(text: str) -> str:
 
 
 def store_sums(
-    cursor: Cursor, sums: Iterable[Row], failed_first: date | None, succeeded_first: date | None
-) -> None:
-    """Add sums to those stored; what is older than the first days kept is left out."""
+    cursor: Cursor, sums: Iterable[Row], failed_first: date | None, succeeded_first: date | None,
+    accounts: Accounts,
+) -> None:  # fmt: skip
+    """Add sums to those stored; what is older than the first days kept is left out.
+
+    Names of failures that are no known account's are hashed.
+    """
     kept = [
         row for row in sums if _is_kept(row, failed_first if row["failed"] else succeeded_first)
     ]
     if kept:
+        hide_names(cursor, kept, accounts)
         cursor.execute("EXECUTE merge_logins (%s)", (json.dumps(kept, default=str),))
 
 

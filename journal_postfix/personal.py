@@ -19,6 +19,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "host": ("host name of a client", "cut to its domain"),
     "login": ("login name", "replaced by a keyed hash"),
     "message_id": ("Message-ID", "replaced by a keyed hash"),
+    "looker": ("who looked, and why", "kept until the record is deleted"),
     "port": ("port of a client", "cleared"),
     "subject": ("subject", "cleared"),
     "text": ("text that may name people", "addresses and paths in it masked, IP addresses cut"),
@@ -64,4 +65,5 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "sasl_username": "login",
         "reason": "text",
     },
+    "access_log": {"who": "looker", "os_user": "looker", "ticket": "looker"},
 }

@@ -38,6 +38,7 @@ class Question(NamedTuple):
     """Criteria that must all hold; None: not asked.
 
     `given`: somebody named the beginning of the period. `is_open`: only what is in the queue.
+    `own`: the mail of one address, as its owner may see it.
     """
 
     period: Period = Period(EVER, FOREVER)
@@ -52,6 +53,7 @@ class Question(NamedTuple):
     mta: Pattern | None = None
     status: str | None = None
     is_open: bool = False
+    own: str | None = None
     probes: bool = False
     limit: int = LIMIT
 
@@ -97,6 +99,7 @@ def read_question(arguments: Namespace, now: datetime, zone: tzinfo | None) -> Q
         mta=_given(patterns.read_host, "--mta", arguments.mta),
         status=_status(arguments.status),
         is_open=arguments.open,
+        own=arguments.own,
         probes=arguments.probes,
         limit=arguments.limit,
     )
@@ -148,6 +151,8 @@ def _status(text: str | None) -> str | None:
 
 
 def _check(question: Question) -> None:
+    if question.own is not None:
+        return
     criteria = (
         question.sender, question.recipient, question.message_id, question.queue_id,
         question.client, question.sasl_username, question.subject, question.mta, question.status,

@@ -12,7 +12,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
-from journal_postfix import buckets, output, pflogsumm, report_text, schema, summary
+from journal_postfix import accesses, buckets, output, pflogsumm, report_text, schema, summary
 from journal_postfix.config import Config
 from journal_postfix.database import READER_SETTINGS, connect
 from journal_postfix.lookfirst import look_first
@@ -88,6 +88,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=output.FORMATS, default="table", help="how to print; default: table"
     )
+    accesses.add_ticket(parser)
 
 
 def _top(text: str) -> int:
@@ -101,17 +102,29 @@ def answer(arguments: argparse.Namespace, config: Config) -> int:
     if arguments.compat and arguments.format != "table":
         raise UsageError("--compat pflogsumm prints text: leave --format out")
     wanted = _wanted(arguments, datetime.now(UTC))
+    ticket = accesses.ticket_of(arguments, config)
+    access = accesses.Access("report", (), ticket, *wanted.period)
     dsn = dsn_of(config, create=False)
     with closing(connect(dsn, READER_SETTINGS)) as connection:
         schema.check(connection, migrate=False)
         if arguments.compat:
-            _write(pflogsumm.compat(connection, wanted.period, wanted.mta, wanted.zone))
-            return 0
-    found = summary.report(dsn, config, wanted)
-    found["look_first"] = look_first(found)
-    unicode = _encoding().lower().startswith("utf")
-    _write(printed(found, arguments.format, unicode=unicode))
+            text = pflogsumm.compat(connection, wanted.period, wanted.mta, wanted.zone)
+            rows = text.count("\n")
+        else:
+            found = summary.report(dsn, config, wanted)
+            found["look_first"] = look_first(found)
+            unicode = _encoding().lower().startswith("utf")
+            text, rows = printed(found, arguments.format, unicode=unicode), _named(found)
+        accesses.note(connection, access, rows)
+    _write(text)
     return 0
+
+
+def _named(found: Report) -> int:
+    """How many rows name somebody: those of the lists."""
+    logins = found["logins"]
+    lists = (*found["top"].values(), found["busy_logins"], logins["guessing"], logins["suspects"])
+    return sum(len(rows) for rows in lists)
 
 
 def _encoding() -> str:

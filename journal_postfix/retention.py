@@ -13,10 +13,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from itertools import chain
 from threading import Event
 from typing import Any
 
-from journal_postfix import hourly, old_logins, quota
+from journal_postfix import accesses, hourly, old_logins, quota
 from journal_postfix.config import Config
 from journal_postfix.database import PLAIN_SETTINGS, SQL, Connection, Cursor, Error, connect, dicts
 from journal_postfix.due import Due, dues, look
@@ -68,7 +69,8 @@ def _clean(connection: Connection, config: Config, now: datetime) -> Cleaned:
         _finish_detached(cursor)
         periods = quota.shortened(cursor, config, periods, now)
         _forget_open(cursor, periods.deleted.delivery, now - NEVER_QUEUED_KEPT)
-        for row in _steps(cursor, periods, now):
+        steps = chain(_steps(cursor, periods, now), accesses.forget(cursor, config, now))
+        for row in steps:
             cursor.execute(SQL["statements/log_retention"], {**row, "t": now})
             cleaned.append(row)
         cursor.execute(SQL["statements/forget_looked"])

@@ -8,14 +8,18 @@ from journal_postfix import schema
 from journal_postfix.config import Config
 from journal_postfix.database import PLAIN_SETTINGS, connect
 from journal_postfix.embedded import default_data_dir, embedded_dsn
+from journal_postfix.remote import refuse_unprotected
 
 
 def dsn_of(config: Config, *, create: bool = True) -> str:
     """The DSN; of the private database after starting it, also after it died.
 
-    `create`: make the private database if there is none; InputError otherwise.
+    `create`: make the private database if there is none; InputError otherwise. UsageError for a DSN
+    that would send mail data over a network unprotected, unless `insecure_dsn` allows it.
     """
     if config.dsn is not None:
+        if not config.insecure_dsn:
+            refuse_unprotected(config.dsn)
         return config.dsn
     return embedded_dsn(Path(config.data_dir or default_data_dir()), create=create)
 

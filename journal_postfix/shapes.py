@@ -22,7 +22,7 @@ _PERSONAL = (
     (
         re.compile(
             r"( said: | to me: |\bstatus=[\w-]+[ (]| \((?=[A-Za-z])|message-id\W|sasl_username|subject_CN="
-            r"|(?:Subject|From|To|Cc|Reply-To|Sender|Received|Message-I[Dd]|X-[\w-]{1,40}):"
+            r"|(?:[Ss]ubject|From|To|Cc|Reply-To|Sender|Received|Message-I[Dd]|X-[\w-]{1,40}):"
             r"|(?<![\w-])(?:header|body|content)[: ]|\d\]?(?::\d{1,5})? ?after |\blonger than "
             r"|: (?:reject|discard|hold|warning|info|replace|prepend|strip|pass): (?![A-Z-]+ from )"
             r"|\b(?:PREGREET|COMMAND|NEWLINE|command from)\b[^]]*\]| command: "
@@ -34,9 +34,10 @@ _PERSONAL = (
     (re.compile(r'"(?:[^"\\]++|\\.)*+(?:"[^\s,;>]*|\Z)', re.DOTALL), "<>"),
     (re.compile(r"(?<!\w)['`][^']*(?:'|\Z)"), "<>"),
     (re.compile(r"<[^<>]*(?:>|\Z)"), "<>"),
-    (re.compile(r"(?<==)[^\s,]+|(?<![\w.+-])[\w.+-]*+@\S*"), "<>"),
+    (re.compile(r"(?<==)[^\s,]+|(?<![\w.+%!#$&*?^`{|}~-])[\w.+%!#$&*?^`{|}~-]*+[@\uff20]\S*"), "<>"),
+    (re.compile(r"(?<![\w.+%-])[\w.+%-]+?(?:%40|\+40)\w\S*"), "<>"),  # an address within a URL, or xtext
     (re.compile(r"(?<!\S)[^\s\[]*+\[[^\s\]]*+(?:\](?::\d+)?)?"), "<host>"),
-    (re.compile(r"(?<![\w/])/(?!etc/|usr/|run/|lib)[^\s:,;)]*"), "<path>"),
+    (re.compile(r"(?<!\S)~[^\s:,;)]*|(?<![\w/])/(?!etc/|usr/|run/|lib)[^\s:,;)]*"), "<path>"),
     (re.compile(r"\b[0-9A-F]{6,21}(?=[:\s,)]|$)|\b[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{14,}\b"), "<id>"),
     (re.compile(r"(?<![\w.-])(?=[\w.-]*[^\W\d])(?:[\w-]++\.++)++[\w-]++"), "<name>"),
     (re.compile(r"\b\d++(?:\.\d++){3}\b|\b[0-9A-Fa-f]*+:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*"), "<ip>"),

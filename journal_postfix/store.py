@@ -18,6 +18,7 @@ from journal_postfix.batch import Key, MailRules, Merged, keys_of, merge_batch
 from journal_postfix.copytext import copy_into, inet
 from journal_postfix.database import SQL, Behind, Connection, Cursor, dicts
 from journal_postfix.kept import KeptMails
+from journal_postfix.login_names import Accounts
 from journal_postfix.login_sums import store_sums, sums_of
 from journal_postfix.mail import LATE, RECEIVED, SHUFFLE, Fact, Mail, Row
 from journal_postfix.queue_events import runs_of, store_runs
@@ -60,11 +61,13 @@ class Tables(NamedTuple):
     columns: dict[str, list[str]]
     days: partitions.Known
     kept: KeptMails
+    accounts: Accounts
 
     def forget(self) -> None:
         """Forget what may not be true: a transaction was rolled back."""
         self.days.clear()
         self.kept.clear()
+        self.accounts.forget()
 
 
 # --- a session ------------------------------------------------------------------------------
@@ -79,7 +82,7 @@ def open_session(connection: Connection) -> Tables:
         columns = {table: _columns(cursor, table) for table in (*_TABLES, "unrecognised")}
         known = partitions.known(cursor)
     connection.commit()
-    return Tables(columns, known, KeptMails())
+    return Tables(columns, known, KeptMails(), Accounts())
 
 
 def _columns(cursor: Cursor, table: str) -> list[str]:
@@ -343,7 +346,8 @@ def store_deliveries(
     settled = _settled(facts, finite=options.finite)
     rows = write_rows(cursor, tables, merged, source_ids, settled)
     store_runs(cursor, runs_of(facts), horizon.delivery)
-    store_sums(cursor, sums_of(facts), horizon.noqueue, horizon.delivery)
+    firsts = (horizon.noqueue, horizon.delivery)
+    store_sums(cursor, sums_of(facts), *firsts, tables.accounts)
     tables.kept.keep(stored, settled)
     rows[TOO_OLD] = old
     return rows

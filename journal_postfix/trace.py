@@ -10,9 +10,11 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event
 
-from journal_postfix import schema, trace_rows, trace_text
+from journal_postfix import accesses, own_mail, schema, trace_rows, trace_text
+from journal_postfix.accesses import Access
 from journal_postfix.clock import Clock
 from journal_postfix.config import Config
 from journal_postfix.coverage import Coverage, cover
@@ -38,6 +40,12 @@ from journal_postfix.trace_logins import find_logins, login_text
 PAUSE = 2.0  # seconds between two looks of --follow
 LATE = timedelta(hours=1)  # what is stored later than this after it happened, --follow misses
 FOLLOWED = 10_000
+#: Options whose values are people's, or lead to them.
+_KEYS = (
+    "sender", "recipient", "sasl_username", "client", "message_id", "queue_id", "subject", "own",
+)  # fmt: skip
+
+Noted = Callable[[int], None]  # called with the number of rows that are about to be shown
 
 DESCRIPTION = """\
 What became of mails: from whom, how each came in, its way through filters, forwards and hosts of
@@ -63,6 +71,7 @@ examples:
   journal-postfix trace --recipient @example.org --open
   journal-postfix trace --client 192.0.2.0/24 --since 2h --status refused
   journal-postfix trace --queue-id 4fK2Xq1Zz9Y --format json
+  journal-postfix trace --as ann@example.com --since yesterday
 
 exit status:
   0 done, also where nothing was found; 1 failed; 2 wrong usage"""
@@ -89,6 +98,10 @@ def _add_addresses(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--with-tags", action="store_true", help="name+tag@ too, for name@ (needs a period)"
     )
+    group.add_argument(
+        own_mail.OPTION, dest="own", metavar="ADDRESS",
+        help="what its owner may see: sent and received, no clients, ids, other recipients",
+    )  # fmt: skip
     group.add_argument("--sasl-username", metavar="NAME", help="login of the client, or with *")
     group.add_argument(
         "--client", metavar="CLIENT", help="host name (or with *), address, or 192.0.2.0/24"
@@ -134,6 +147,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         "--format", choices=FORMATS, default="table",
         help="table: for people; json: all columns; csv: a line per recipient",
     )  # fmt: skip
+    accesses.add_ticket(group)
 
 
 def _limit(text: str) -> int:
@@ -148,31 +162,49 @@ def _limit(text: str) -> int:
 def answer(arguments: argparse.Namespace, config: Config) -> int:
     """Print what was found; gives the exit status."""
     now, zone = datetime.now(UTC), checked_zone(arguments.timezone)
+    owner = None if arguments.own is None else own_mail.owner_of(arguments)
     question = read_question(arguments, now, zone)
+    access = _access(arguments, config, question)
+    if owner is not None:
+        return own_mail.answer(owner, question, access, config, Clock(zone), arguments.format)
     settings = SEEKER_SETTINGS if has_key(question) else READER_SETTINGS
     connection = connect(dsn_of(config, create=False), settings)
     try:
         connection.autocommit = True
         schema.check(connection, migrate=False)
         clock = Clock(zone)
-        tell(connection, question, config, clock, arguments.format, now)
+        noted = partial(accesses.note, connection, access)
+        tell(connection, question, config, clock, arguments.format, now, noted)
         if arguments.follow:
-            _follow(connection, question, clock, arguments.format)
+            _follow(connection, question, clock, arguments.format, noted)
     finally:
         connection.close()
     return 0
 
 
+def _access(arguments: argparse.Namespace, config: Config, question: Question) -> Access:
+    keys = tuple(value for name in _KEYS if (value := getattr(arguments, name)) is not None)
+    since, until = question.period
+    return Access(
+        "trace", keys, accesses.ticket_of(arguments, config),
+        since if question.given else None, until if arguments.until else None,
+    )  # fmt: skip
+
+
 def tell(
-    connection: Connection, question: Question, config: Config, clock: Clock, how: str, now: datetime
+    connection: Connection, question: Question, config: Config, clock: Clock, how: str, now: datetime,
+    noted: Noted,
 ) -> None:  # fmt: skip
     """Print what is stored of the period, and what was found."""
     coverage = cover(connection, question, config, now, clock)
     found = find(connection, question)
     if how == "table":
+        logins = find_logins(connection, question)
+        noted(trace_rows.count(found.items) + len(logins))
         print(text(coverage, found, question, clock), end="")
-        print(login_text(find_logins(connection, question), clock), end="")
+        print(login_text(logins, clock), end="")
         return
+    noted(trace_rows.count(found.items))
     for sentence in (*coverage.missing, *_cut_off(found, question)):
         print(f"journal-postfix: {sentence}", file=sys.stderr)
     print(trace_rows.FORMATS[how](found.items, clock), end="")
@@ -233,7 +265,9 @@ _HINTS: tuple[tuple[Callable[[Question], object], str], ...] = (
 # --- and what comes after it ----------------------------------------------------------------
 
 
-def _follow(connection: Connection, question: Question, clock: Clock, how: str) -> None:
+def _follow(
+    connection: Connection, question: Question, clock: Clock, how: str, noted: Noted
+) -> None:
     stop = Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
@@ -246,7 +280,9 @@ def _follow(connection: Connection, question: Question, clock: Clock, how: str) 
         items = find(connection, now).items
         new = [item for item in items if known.get(_name(item)) != trace_rows.as_line(item)]
         known = _known(items)
-        _print_new(new, clock, how, number)
+        if new:
+            noted(trace_rows.count(new))
+            _print_new(new, clock, how, number)
         number += len(new)
 
 
@@ -259,8 +295,6 @@ def _name(item: Item) -> object:
 
 
 def _print_new(items: Sequence[Item], clock: Clock, how: str, number: int) -> None:
-    if not items:
-        return
     if how == "json":
         print("\n".join(trace_rows.as_line(item) for item in items))
     elif how == "csv":

@@ -66,6 +66,11 @@ def as_line(item: Item) -> str:
     return "\n".join(json.dumps(one, default=plain) for one in _objects(item))
 
 
+def count(items: Sequence[Item]) -> int:
+    """How many recipients and refusals are told."""
+    return sum(sum(1 for _ in _flat(item)) for item in items)
+
+
 # --- CSV ------------------------------------------------------------------------------------
 
 
@@ -77,11 +82,12 @@ def as_csv(items: Sequence[Item], clock: Clock, *, head: bool = True) -> str:
         writer.writeheader()
     for item in items:
         for row in _flat(item):
-            writer.writerow({name: _cell(row[name], clock) for name in COLUMNS})
+            writer.writerow({name: cell(row[name], clock) for name in COLUMNS})
     return out.getvalue()
 
 
-def _cell(value: Any, clock: Clock) -> Any:
+def cell(value: Any, clock: Clock) -> Any:
+    """A value for a spreadsheet: times of the zone, nothing that it would take for a formula."""
     if isinstance(value, datetime):
         return value.astimezone(clock.zone).isoformat(" ", "seconds")
     if isinstance(value, str):

@@ -697,7 +697,7 @@ COMMENT ON COLUMN login.client_address IS
 COMMENT ON COLUMN login.sasl_method IS
     'SASL mechanism in capitals, where known.';
 COMMENT ON COLUMN login.sasl_username IS
-    'Account as the client named it, cut at 255 bytes. NULL: the log does not tell it (failures before Postfix 3.9, before 3.5.22 to 3.8.3 of the older releases; logins with no mail behind them). Personal data.';
+    'Account as the client named it, cut at 255 bytes; of failures in lower case, and where no such account has logged in, a keyed hash (~ and 16 hexadecimal digits; login_hash() gives it). NULL: the log does not tell it (failures before Postfix 3.9, before 3.5.22 to 3.8.3 of the older releases; logins with no mail behind them). Personal data.';
 COMMENT ON COLUMN login.reason IS
     'Why it failed, in the words of the SASL library, cut at 255 bytes. NULL: it succeeded, or no reason was given. Personal data.';
 COMMENT ON COLUMN login.failed IS
@@ -745,7 +745,7 @@ CREATE TABLE hash_key (
     destroyed_at timestamptz,
     PRIMARY KEY (purpose, month),
     CHECK ((key IS NULL) = (destroyed_at IS NOT NULL))
-);
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);  -- a destroyed key leaves the file
 
 COMMENT ON TABLE hash_key IS 'Keys of the keyed hashes that stand in the place of personal data. Without its key a hash cannot be compared with a guess.';
 COMMENT ON COLUMN hash_key.purpose IS
@@ -789,9 +789,13 @@ CREATE FUNCTION create_partition(p_table text, p_from date, p_to date) RETURNS v
 LANGUAGE plpgsql AS $$
 DECLARE
     child text := p_table || '_' || to_char(p_from, 'YYYYMMDD');
+    owner name := (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = p_table::regclass);
 BEGIN
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE)',
                    child, p_table);
+    IF owner <> current_user THEN  -- so that each login of the writer's role may drop it
+        EXECUTE format('ALTER TABLE %I OWNER TO %I', child, owner);
+    END IF;
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
                    p_table, child, p_from, p_to);
 END
@@ -1351,3 +1355,210 @@ WHERE f.day BETWEEN (p_since AT TIME ZONE 'UTC')::date AND (p_until AT TIME ZONE
 $$;
 COMMENT ON FUNCTION recipient_between(timestamptz, timestamptz) IS
     'Recipients of the mails of mail_between(), with fate as in view delivery (one row without recipient where none is known). Where each recipient is to count once, leave out fates filtered on and handed on.';
+
+-- Who looked. The functions of this section work with the rights of who made them, on a path of their
+-- own: whoever may execute them can do that and nothing else with the tables behind them. Their bodies
+-- are bound when they are made, so that nothing put in front of a table later is taken for it; a policy
+-- that somebody gives a table of theirs is refused, not obeyed.
+CREATE TABLE access_log (
+    t         timestamptz NOT NULL,
+    who       text NOT NULL,
+    os_user   text,
+    command   text NOT NULL,
+    keys_hash text[] NOT NULL,
+    t_from    timestamptz,
+    t_to      timestamptz,
+    rows      bigint NOT NULL,
+    ticket    text
+);
+
+COMMENT ON TABLE access_log IS 'Who looked at whose mail: one row per answer of a command that names people, written before the answer is shown. Only function note_access writes here, only role auditor reads.';
+COMMENT ON COLUMN access_log.t IS
+    'When.';
+COMMENT ON COLUMN access_log.who IS
+    'Role that was logged in to the database. Personal data.';
+COMMENT ON COLUMN access_log.os_user IS
+    'User who ran the command, as the command said. Personal data.';
+COMMENT ON COLUMN access_log.command IS
+    'trace, report, export, forget...';
+COMMENT ON COLUMN access_log.keys_hash IS
+    'Keyed hashes of the addresses, names and ids that were asked for; access_hash() gives that of one.';
+COMMENT ON COLUMN access_log.t_from IS
+    'Beginning of the period that was asked for; NULL: all that is stored.';
+COMMENT ON COLUMN access_log.t_to IS
+    'End of the period that was asked for; NULL: none.';
+COMMENT ON COLUMN access_log.rows IS
+    'Number of rows that the answer shows.';
+COMMENT ON COLUMN access_log.ticket IS
+    'Why, in the words of who looked (--ticket). Personal data.';
+
+CREATE FUNCTION note_access(p_command text, p_keys text[], p_rows bigint, p_ticket text, p_os_user text,
+                            p_from timestamptz, p_to timestamptz) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off
+BEGIN ATOMIC
+    INSERT INTO hash_key (purpose, month, key)
+    SELECT 'access', '0001-01-01'::date, sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+    WHERE NOT EXISTS (SELECT FROM hash_key k WHERE k.purpose = 'access' AND k.month = '0001-01-01'::date)
+    ON CONFLICT DO NOTHING;
+    INSERT INTO access_log (t, who, os_user, command, keys_hash, t_from, t_to, rows, ticket)
+    SELECT clock_timestamp(), session_user::text, p_os_user, p_command,
+           ARRAY(SELECT keyed_hash(lower(one), hash_masks(k.key)) FROM unnest(p_keys) one),
+           p_from, p_to, p_rows, p_ticket
+    FROM hash_key k WHERE k.purpose = 'access' AND k.month = '0001-01-01'::date;
+END;
+COMMENT ON FUNCTION note_access(text, text[], bigint, text, text, timestamptz, timestamptz) IS
+    'Write a row of access_log about who is logged in: command, keys asked for (stored as keyed hashes), rows shown, ticket, user of the machine, period.';
+
+CREATE FUNCTION access_hash(p_key text) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off
+BEGIN ATOMIC
+    SELECT keyed_hash(lower(p_key), hash_masks(k.key))
+    FROM hash_key k WHERE k.purpose = 'access' AND k.month = '0001-01-01'::date;
+END;
+COMMENT ON FUNCTION access_hash(text) IS
+    'The hash of an address, a name or an id in access_log.keys_hash: who looked for it.';
+
+-- The last 30 days stay whatever is asked: a service that was broken into cannot wipe its traces.
+CREATE FUNCTION forget_accesses(p_before timestamptz) RETURNS TABLE (rows bigint, oldest_left date)
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off
+BEGIN ATOMIC
+    WITH gone AS (
+        DELETE FROM access_log a WHERE a.t < least(p_before, now() - interval '30 days') RETURNING a.t
+    )
+    SELECT (SELECT count(*) FROM gone), (min(a.t) AT TIME ZONE 'UTC')::date
+    FROM access_log a WHERE a.t >= least(p_before, now() - interval '30 days');
+END;
+COMMENT ON FUNCTION forget_accesses(timestamptz) IS
+    'Delete the rows of access_log from before a time, but none of the last 30 days; how many, and the day of the oldest that is left.';
+
+REVOKE EXECUTE ON FUNCTION note_access(text, text[], bigint, text, text, timestamptz, timestamptz),
+    access_hash(text), forget_accesses(timestamptz) FROM PUBLIC;
+
+CREATE FUNCTION login_hash(p_name text) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off
+BEGIN ATOMIC
+    SELECT '~' || keyed_hash(lower(p_name), hash_masks(k.key))
+    FROM hash_key k WHERE k.purpose = 'login' AND k.month = '0001-01-01'::date;
+END;
+COMMENT ON FUNCTION login_hash(text) IS
+    'What stands in login.sasl_username for a name that no account is known to have; NULL where there is none such.';
+
+REVOKE EXECUTE ON FUNCTION login_hash(text) FROM PUBLIC;
+
+-- A user's own mail: what a web page, or the help desk of one customer, may show.
+CREATE FUNCTION without_people(p_text text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+SELECT regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(p_text,
+    '<[^<>]*>?', '<...>', 'g'),
+    '"([^"\\]|\\.)*("[^[:space:],;>]*)?', '...', 'g'),
+    '(https?://[^[:space:]?;]*)[?;][^[:space:]]*|[^[:space:]]*%40[^[:space:]]*', '\1...', 'g'),
+    '[^[:space:]<>(),;:=]*@[^[:space:]<>(),;:]*', '...', 'g'),
+    '((queued|forwarded) as|owned by user) [^[:space:]]+', '\1 ...', 'g'),
+    '(^|[[:space:]=(:])/[^/[:space:]][^[:space:]]*', '\1...', 'g'),
+    '\[[^][[:space:]]*\]?|[0-9]{1,3}([.][0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*', '...', 'g')
+$$;
+COMMENT ON FUNCTION without_people(text) IS
+    'An answer without mail addresses, quotations, paths, IP addresses, logins and queue ids: ... stands for each.';
+
+-- Mails on their ways, recipient by recipient: a root is where the address is met first, legs are the
+-- queue files behind it, and the last of them tells the fate. Of mails that came from elsewhere with
+-- his address as sender (forged, or forwarded by others) the recipient is not for him to see.
+CREATE FUNCTION mail_of(p_address text, p_since timestamptz DEFAULT '-infinity',
+                        p_until timestamptz DEFAULT 'infinity', p_most integer DEFAULT 200)
+RETURNS TABLE (t timestamptz, direction text, sender text, recipient text, size bigint, fate text,
+               status text, dsn text, reason text, attempts integer, t_last timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET max_parallel_workers_per_gather = 0
+BEGIN ATOMIC
+WITH RECURSIVE asked AS MATERIALIZED (
+    SELECT lower(p_address) AS address, (p_since AT TIME ZONE 'UTC')::date AS first,
+           (p_until AT TIME ZONE 'UTC')::date + 1 AS last
+    WHERE p_address ~ '^.+@.+$'
+), root AS MATERIALIZED (
+    (SELECT 'sent' AS direction, f.day, f.id AS from_id, NULL::bigint AS to_id, f.t_i
+     FROM asked a JOIN delivery_from f ON lower(f.sender) = a.address AND f.day BETWEEN a.first AND a.last
+     WHERE f.t_i >= p_since AND f.t_i < p_until AND f.origin <> 'probe'
+     ORDER BY f.t_i DESC LIMIT p_most)
+    UNION ALL
+    (SELECT 'received', r.day, r.from_id, r.id, r.t_i
+     FROM (
+         SELECT t.day, t.from_id, t.id, t.t_i
+         FROM asked a JOIN delivery_to t ON lower(t.recipient) = a.address AND t.day BETWEEN a.first - 15 AND a.last
+         UNION
+         SELECT t.day, t.from_id, t.id, t.t_i
+         FROM asked a JOIN delivery_to t ON lower(t.orig_to) = a.address AND t.orig_to IS NOT NULL
+                                        AND t.day BETWEEN a.first - 15 AND a.last
+     ) r
+     WHERE r.t_i >= p_since AND r.t_i < p_until
+     ORDER BY r.t_i DESC LIMIT p_most)
+), leg AS (
+    SELECT r.direction, r.day AS root_day, r.from_id AS root_id, r.day, r.from_id, t.id AS to_id,
+           CASE r.direction WHEN 'sent' THEN coalesce(t.orig_to, t.recipient) ELSE a.address END AS given,
+           t.recipient, t.status, 0 AS depth, NULL::bigint AS before_id, NULL::bigint AS before_to
+    FROM asked a CROSS JOIN root r
+    LEFT JOIN delivery_to t ON t.day = r.day AND t.from_id = r.from_id AND (r.to_id IS NULL OR t.id = r.to_id)
+    UNION ALL
+    SELECT l.direction, l.root_day, l.root_id, j.next_day, j.next_id, n.id,
+           coalesce(l.given, n.orig_to, n.recipient), n.recipient, n.status, l.depth + 1, l.from_id, l.to_id
+    FROM leg l
+    CROSS JOIN LATERAL (
+        SELECT s.* FROM journey s
+        WHERE s.day = l.day AND s.from_id = l.from_id AND s.how <> 'notice'
+          AND (s.to_id = l.to_id OR (s.to_id IS NULL AND l.status IS DISTINCT FROM 'sent'))
+        OFFSET 0
+    ) j
+    LEFT JOIN delivery_to n ON n.day = j.next_day AND n.from_id = j.next_id
+     AND (j.how = 'forward' OR l.recipient IS NULL OR lower(l.recipient) IN (lower(n.recipient), lower(n.orig_to)))
+    WHERE l.depth < 12
+), ended AS (
+    SELECT l.*
+    FROM leg l
+    WHERE (l.direction, l.root_id, l.from_id, coalesce(l.to_id, 0)) NOT IN (
+        SELECT s.direction, s.root_id, s.before_id, coalesce(s.before_to, 0) FROM leg s WHERE s.depth > 0)
+      AND (l.direction, l.root_id) NOT IN (SELECT s.direction, s.from_id FROM leg s WHERE s.depth > 0)
+), told AS (
+    SELECT e.direction, e.root_id, b.t_i AS t, b.sender, coalesce(b.size, f.size) AS size,
+           CASE WHEN e.direction = 'received' OR b.is_submission OR b.origin <> 'smtp'
+                     OR b.client_address <<= ANY ('{127.0.0.0/8,::1}'::inet[]) THEN e.given END AS recipient,
+           e.given, t.status, coalesce(t.dsn, f.dsn) AS dsn, coalesce(t.reason, f.reason) AS reason,
+           t.attempts, coalesce(t.t_status, f.t_f) AS t_last,
+           fate_of(f, t, NULL) AS fate  -- nothing comes behind the last leg
+    FROM ended e
+    JOIN delivery_from b ON b.day = e.root_day AND b.id = e.root_id
+    JOIN delivery_from f ON f.day = e.day AND f.id = e.from_id
+    LEFT JOIN delivery_to t ON t.day = e.day AND t.id = e.to_id
+    WHERE b.origin <> 'probe'
+), worst AS (  -- an address that stands for several people has one fate: the worst of theirs
+    SELECT DISTINCT ON (w.direction, w.root_id, lower(w.given)) w.*
+    FROM told w
+    ORDER BY w.direction, w.root_id, lower(w.given),
+             array_position('{delivered,accepted elsewhere,filtered on,handed on,waiting,held,returned,expired}'::text[], w.fate) DESC,
+             w.t_last DESC
+), refused AS (
+    (SELECT n.t, 'received' AS direction, n.sender, a.address AS recipient, n.action, n.dsn, n.reason
+     FROM asked a JOIN noqueue n ON lower(n.recipient) = a.address AND n.day BETWEEN a.first AND a.last
+     WHERE n.refused AND n.t >= p_since AND n.t < p_until
+       AND (n.from_id IS NULL OR NOT EXISTS (
+           SELECT FROM delivery_to t
+           WHERE t.day = n.day AND t.from_id = n.from_id AND a.address IN (lower(t.recipient), lower(t.orig_to))))
+     ORDER BY n.t DESC LIMIT p_most)
+    UNION ALL
+    (SELECT n.t, 'sent', n.sender, n.recipient, n.action, n.dsn, n.reason
+     FROM asked a JOIN noqueue n ON lower(n.sender) = a.address AND n.day BETWEEN a.first AND a.last
+     WHERE n.refused AND n.from_id IS NULL AND n.sasl_username IS NOT NULL AND n.t >= p_since AND n.t < p_until
+     ORDER BY n.t DESC LIMIT p_most)
+)
+SELECT w.t, w.direction, w.sender, w.recipient, w.size, w.fate, w.status, w.dsn, without_people(w.reason),
+       w.attempts, w.t_last
+FROM worst w
+UNION ALL
+SELECT r.t, r.direction, r.sender, r.recipient, NULL, 'refused', r.action, r.dsn, without_people(r.reason),
+       NULL, r.t
+FROM refused r
+ORDER BY 1, 2, 4;
+END;
+COMMENT ON FUNCTION mail_of(text, timestamptz, timestamptz, integer) IS
+    'The mail of an address for its owner: what he sent (with the recipients he gave) and what was sent to him, from p_since up to, not including, p_until, of each the latest p_most; direction is sent or received. No clients, logins, ids, other recipients; answers without addresses. Who calls it has made sure whose address it is.';
+
+REVOKE EXECUTE ON FUNCTION mail_of(text, timestamptz, timestamptz, integer) FROM PUBLIC;

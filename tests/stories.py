@@ -280,7 +280,7 @@ _QUERIES = {
     "events": "SELECT * FROM queue_event",
     "logins": (
         "SELECT mta, syslog_name, max(client_name) AS client_name, client_address, sasl_method,"
-        " sasl_username, reason, sum(failed)::int AS failed, sum(succeeded)::int AS succeeded,"
+        " regexp_replace(sasl_username, '^~.{16}$', '~') AS sasl_username, reason, sum(failed)::int AS failed, sum(succeeded)::int AS succeeded,"
         " min(hour) AS hour, min(t_i) AS t_i, max(t_f) AS t_f FROM login"
         " GROUP BY mta, syslog_name, client_address, sasl_method, sasl_username, reason"
     ),

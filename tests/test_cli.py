@@ -385,6 +385,15 @@ def test_debug_shows_the_stages(config: str, log: str) -> None:
     assert "input: " not in said.err
 
 
+def test_debug_of_a_service_is_asked_for_twice(config: str) -> None:
+    """What `run --debug` prints lands in the journal: without --yes nothing is read."""
+    said = call("--config", config, "--debug", "parse", "run", "--file", "-", given=LINES)
+    refused(said, 2, "--yes", "journal")
+    said = call("--config", config, "--debug", "parse", "run", "--yes", "--file", "-", given=LINES)
+    assert said.status == 0
+    assert '"action": "queue_active"' in said.err
+
+
 def test_our_own_log_names_no_address(config: str, log: str) -> None:
     """Even when asked to say more, the program's own log holds no address."""
     said = call("-vv", "--config", config, "backfill", log, "--year", "2025")

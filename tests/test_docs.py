@@ -386,7 +386,7 @@ def test_every_other_command_has_a_reason_not_to_be_run() -> None:
 def is_text(block: Block) -> bool:
     """Whether a block holds lines of a log, of a file or of a table, not of a shell."""
     return block.text.startswith((
-        "postfix/", "# in snapshots", "# tls/", "# /etc/", "CREATE ROLE", "ratio", "=", "work", " ",
+        "postfix/", "# in snapshots", "# tls/", "# /etc/", "CREATE ROLE", "GRANT ", "ratio", "=", "work", " ",
     ))  # fmt: skip
 
 

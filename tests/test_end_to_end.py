@@ -365,12 +365,14 @@ def test_logins_are_counted(outcome: Outcome) -> None:
     failed = Counter[tuple[Any, ...]]()
     for row in logins:
         if row["failed"]:
-            failed[row["syslog_name"], row["sasl_method"], row["sasl_username"]] += row["failed"]
+            account = row["sasl_username"] and re.sub("^~.{16}$", "~", row["sasl_username"])
+            failed[row["syslog_name"], row["sasl_method"], account] += row["failed"]
+    carol = "carol@example.com" if "carol@example.com" in without_mail else "~"
     assert failed == {
         ("postfix/limited", None, None): 3,
         ("postfix/saslauthd", "LOGIN", None): 1,
         ("postfix/saslauthd", "PLAIN", "dave@example.com"): 1,
-        ("postfix/submission", "PLAIN", "carol@example.com"): 1,
+        ("postfix/submission", "PLAIN", carol): 1,
         ("postfix/submissions", "NONSUCH", None): 1,
         ("postfix/submissions", "PLAIN", None): 2,
         ("postfix/submissions", "PLAIN", "bob@example.com"): 2,

@@ -65,7 +65,7 @@ INSERT INTO noqueue_hourly
 SELECT t, 'mx1.example.net', kind, 9, 1
 FROM generate_series(timestamptz '2023-12-01 00:00Z', '2025-01-01 00:00Z', '1 hour') t
 CROSS JOIN (VALUES ('blocklist'), ('content'), ('sender')) k (kind);
-INSERT INTO hash_key (purpose, month, key) VALUES ('login', '0001-01-01', 'x');
+INSERT INTO hash_key (purpose, month, key) VALUES ('login', '0001-01-01', 'x') ON CONFLICT DO NOTHING;
 INSERT INTO hourly_filled SELECT 'noqueue', d, now(), 1 FROM generate_series(date '2024-01-01', '2024-12-31', '1 day') d;
 """
 

@@ -239,7 +239,7 @@ def keys_page() -> Blocks:
         " `retention`."
     )
     yield Heading(1, "Keys")
-    yield Items([(key, meaning(key)) for key in KEYS])
+    yield Items([(key, meaning(key)) for key in by_section(KEYS)])
     yield Heading(1, "Example")
     yield Code(
         'dsn: "dbname=journal_postfix"\nretention:\n  delivery: {delete: 30}\n'
@@ -254,7 +254,7 @@ def example_configuration() -> str:
         f"# set, and of the section it stands in. See {PROGRAM}.yml(5).",
     ]
     opened: list[str] = []
-    for key in KEYS:
+    for key in by_section(KEYS):
         *sections, name = key.split(".")
         common = [one for one, other in zip(sections, opened, strict=False) if one == other]
         indent = "    " * len(sections)
@@ -265,6 +265,21 @@ def example_configuration() -> str:
         opened = sections
         lines.append(f"#{indent}{name}: {in_yaml(default_of(key))}".rstrip())
     return "\n".join(lines) + "\n"
+
+
+def by_section(keys: Iterable[str]) -> list[str]:
+    """Keys in their order, but those of a section together: YAML knows a section once."""
+    order: dict[str, int] = {}
+    for key in keys:
+        parts = key.split(".")
+        for depth in range(len(parts)):
+            order.setdefault(".".join(parts[: depth + 1]), len(order))
+
+    def place(key: str) -> tuple[int, ...]:
+        parts = key.split(".")
+        return tuple(order[".".join(parts[: depth + 1])] for depth in range(len(parts)))
+
+    return sorted(keys, key=place)
 
 
 def _wrapped(text: str) -> list[str]:
