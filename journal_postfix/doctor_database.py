@@ -30,6 +30,7 @@ SWITCHES = {
     "full_page_writes": "a crash of the machine may destroy the database",
     "autovacuum": "tables grow without end, and plans go wrong",
 }
+WRITER = "name a login in dsn that owns the tables, or is of the writer's role (setup --roles)"
 ALTER = 'psql -c "ALTER SYSTEM SET {name} = {value}" (as superuser), then restart PostgreSQL'
 
 
@@ -134,7 +135,7 @@ def check_rights(it: Examined) -> Findings:
     if lacking:
         yield problem(
             f"role {row['role']} may not read and write {', '.join(lacking)}",
-            "name the role that owns the tables in dsn",
+            WRITER,
         )
         return
     try:
@@ -145,7 +146,7 @@ def check_rights(it: Examined) -> Findings:
         what = str(error).partition("\n")[0]
         yield problem(
             f"role {row['role']} could not make a partition: {what}",
-            "name the role that owns the tables in dsn",
+            WRITER,
         )
     else:
         yield ok(f"role {row['role']} may write, and make partitions")

@@ -23,6 +23,9 @@ from journal_postfix.database import PLAIN_SETTINGS, Connection, connect
 from journal_postfix.findings import GRADES, Examined, Finding
 from journal_postfix.unitfiles import seconds, settings, unit_settings
 from journals import JOURNAL_REMOTE, can_make_cgroups, entry, running_journald, write_journal
+from test_roles import Logins, logins, names
+
+__all__ = ["logins", "names"]  # fixtures
 
 NOW = datetime(2026, 9, 21, 14, 20, tzinfo=UTC)  # minutes after the entries of `journals`
 needs_journals = pytest.mark.skipif(
@@ -458,6 +461,16 @@ def test_a_role_that_may_not_make_partitions(it: Examined, dsn: str) -> None:
     with role(dsn, "ALL") as (name, connection):
         told = found(it._replace(connection=connection), "rights")
     assert grades(told, f"{name} could not make a partition") == ["problem"]
+
+
+def test_the_roles_of_setup(logins: Logins, it: Examined) -> None:
+    """A login of the writer's role may do all that is needed, one of the reader's may not."""
+    for dsn, grade in ((logins.writer, "ok"), (logins.reader, "problem")):
+        with closing(connect(dsn, PLAIN_SETTINGS)) as connection:
+            told = doctor.examine(it._replace(config=Config(dsn=dsn), connection=connection))
+        assert [one.grade for topic, one in told if topic == "rights"] == [grade]
+        assert not [one for _, one in told if one.finding.startswith("not checked: ")]
+        assert not [one for _, one in told if "is a superuser" in one.finding]
 
 
 def test_settings_that_lose_data(it: Examined, server_dsn: str) -> None:
