@@ -20,6 +20,7 @@ from typing import Any
 from journal_postfix import (
     __version__,
     backfill,
+    doctor,
     export,
     forget,
     hourly,
@@ -311,6 +312,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Command]] =
     "status": (_add_status, _status),
     "clean": (_add_clean, _clean),
     "reconcile": (_add_reconcile, _reconcile),
+    "doctor": (doctor.add_options, doctor.answer),
 }
 
 

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 from threading import Event
 from typing import Protocol
 
 from journal_postfix.batch import Batch
 from journal_postfix.config import Config
 from journal_postfix.database import ConnectionFailed, Error, is_transient
+from journal_postfix.disk import Guard, Room, places
 from journal_postfix.mail import Row
 from journal_postfix.messages import InputError, Position
+from journal_postfix.wording import size
 from journal_postfix.writer import Mark, Source, Writer
 
 log = logging.getLogger("journal_postfix")
 
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)  # seconds between tries; the last repeats
 FAILURES = ("unreachable", "failed", "disk")  # kinds of what is tried again
-_NEEDS_DISK = ("/var/spool/postfix", "/var/lib/postgresql")
+DISK = FAILURES[2]
+DISK_PAUSE = 2.0  # seconds between two looks at a disk that is full
 
 
 class Watcher(Protocol):
@@ -66,6 +68,46 @@ class _Silent:
 SILENT = _Silent()
 
 
+def _told(lack: Room, wanted: int) -> str:
+    return (
+        f"{size(lack.free)} are free on the disk of {lack.folder}, min_free_disk is {size(wanted)}:"
+        " nothing is written until there is more"
+    )
+
+
+class _Waiting:
+    """Tries that failed, one after the other: for what, for how long, and what is said of it."""
+
+    def __init__(self) -> None:
+        self.kind = ""
+        self.seconds = 0.0
+        self.pause = 0.0
+        self._tries = 0
+
+    def go_on(self, kind: str, reason: str) -> None:
+        """It failed again; a disk that is full is said once."""
+        if DISK in (kind, self.kind) and kind != self.kind:
+            self._tries = 0
+        self.kind = kind
+        if kind == DISK:
+            self.pause = DISK_PAUSE
+            if not self._tries:
+                log.warning("%s", reason)
+        else:
+            self.pause = PAUSES[min(self._tries, len(PAUSES) - 1)]
+            if self._tries in (0, 5) or self._tries % 20 == 0:
+                log.warning("%s; trying again, next in %.1f s", reason, self.pause)
+        self._tries += 1
+        self.seconds += self.pause
+
+    def end(self) -> None:
+        """It succeeded."""
+        if self.kind == DISK:
+            log.info("there is room on the disk again, after %.1f s", self.seconds)
+        elif self.kind:
+            log.info("the database is back after %.1f s", self.seconds)
+
+
 class Committer:
     """Batches and positions into the store, with patience while the database is away.
 
@@ -85,6 +127,7 @@ class Committer:
         self.stop = stop
         self.patience = patience
         self.watcher = watcher
+        self._disk = Guard(config.min_free_disk, partial(places, config))
         self.elsewhere: dict[str, Source] = {}  # by machine: stored journals that may come here
         self.lines = 0
         self.too_old = 0
@@ -104,46 +147,41 @@ class Committer:
         return stored
 
     def attempt(self, work: Callable[[], object]) -> bool:
-        """Do some work with the database, again and again while it is away; False: stopped."""
-        waited = 0.0
-        tries = 0
+        """Do some work with the database, again and again while it is away; False: stopped.
+
+        Where less than min_free_disk is free nothing is tried, so that the mail server has it.
+        """
+        waiting = _Waiting()
         self.watcher.trying()
-        while True:
-            try:
-                if self._disk_is_free():
-                    work()
-                    self.watcher.worked()
-                    if tries:
-                        log.info("the database is back after %.1f s", waited)
-                    return True
-                kind, reason = "disk", "less than min_free_disk is free on the disk"
-            except ConnectionFailed as error:
-                if error.fatal or self._is_out_of_patience(waited):
-                    raise
-                kind, reason = "unreachable", str(error)
-            except Error as error:
-                if not is_transient(error) or self._is_out_of_patience(waited):
-                    raise
-                kind = "failed"
-                reason = f"the database failed ({error.pgcode or type(error).__name__})"
-            self.watcher.failed(kind)
-            pause = PAUSES[min(tries, len(PAUSES) - 1)]
-            if tries in (0, 5) or tries % 20 == 0:
-                log.warning("%s; trying again, next in %.1f s", reason, pause)
-            tries += 1
-            waited += pause
-            if self.stop.wait(pause):
+        while not self._is_done(work, waiting):
+            self.watcher.failed(waiting.kind)
+            if self.stop.wait(waiting.pause):
                 return False
+        self.watcher.worked()
+        waiting.end()
+        return True
 
-    def _is_out_of_patience(self, waited: float) -> bool:
-        return self.patience is not None and waited >= self.patience
-
-    def _disk_is_free(self) -> bool:
-        wanted = self.config.min_free_disk
-        if not wanted:
+    def _is_done(self, work: Callable[[], object], waiting: _Waiting) -> bool:
+        try:
+            if lack := self._disk.lack():
+                waiting.go_on(DISK, _told(lack, self.config.min_free_disk))
+                return False
+            work()
+        except ConnectionFailed as error:
+            if error.fatal or self._is_out_of_patience(waiting):
+                raise
+            waiting.go_on("unreachable", str(error))
+        except Error as error:
+            if not is_transient(error) or self._is_out_of_patience(waiting):
+                raise
+            reason = f"the database failed ({error.pgcode or type(error).__name__})"
+            waiting.go_on("failed", reason)
+        else:
             return True
-        paths = [self.config.data_dir] if self.config.data_dir else list(_NEEDS_DISK)
-        return all(shutil.disk_usage(p).free >= wanted for p in paths if Path(p).exists())
+        return False
+
+    def _is_out_of_patience(self, waiting: _Waiting) -> bool:
+        return self.patience is not None and waiting.seconds >= self.patience
 
     def _store(self, batch: Batch, positions: Sequence[Position]) -> None:
         marks = [Mark(self._source(position), position) for position in positions]

@@ -61,6 +61,7 @@ class Config:
     queue_config_directories: tuple[str, ...] = ()
     queue_check_interval: float = 3600.0
     min_free_disk: int = 0
+    max_size: int = 0
     metrics_address: tuple[str, int] | None = None
     auto_migrate: bool = False
     require_ticket: bool = False
@@ -209,7 +210,7 @@ def _address(value: Any) -> tuple[str, int]:
 
 
 def _preset(value: Any) -> str:
-    if value not in PRESETS:
+    if _text(value) not in PRESETS:
         raise ValueError
     return str(value)
 
@@ -330,6 +331,9 @@ KEYS: dict[str, Key] = {
     ),
     "clean_interval": Key(_seconds, "seconds, up to 86400", "time between clean-ups of `run`"),
     "min_free_disk": Key(_whole, "bytes, 0 for no limit", "free disk below which `run` waits"),
+    "max_size": Key(
+        _whole, "bytes, 0 for no limit", "size of the database above which the oldest days go early"
+    ),
     "metrics.address": Key(
         _address,
         "a port (of the loopback address) or ADDRESS:PORT, an IPv6 address in brackets",
@@ -390,18 +394,21 @@ def config_from(tree: Any, where: str) -> Config:
     return config
 
 
+def file_of(file: str | None) -> Path | None:
+    """The file that is read: by option, else JOURNAL_POSTFIX_CONFIG, else /etc; None without any."""
+    if named := file or os.environ.get("JOURNAL_POSTFIX_CONFIG"):
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+
+
 def load(file: str | None, dsn: str | None = None) -> Config:
     """The configuration of a command: file by option, else JOURNAL_POSTFIX_CONFIG, else /etc.
 
     Without any file the defaults hold. The DSN comes from the option, else
     JOURNAL_POSTFIX_DSN, else the file. Raises UsageError.
     """
-    named = file or os.environ.get("JOURNAL_POSTFIX_CONFIG")
-    path = Path(named) if named else DEFAULT_FILE
-    tree: Any = {}
-    if named or path.exists():
-        tree = _read(path)
-    config = config_from(tree, str(path))
+    path = file_of(file)
+    config = config_from(_read(path) if path else {}, str(path or DEFAULT_FILE))
     dsn = dsn or os.environ.get("JOURNAL_POSTFIX_DSN") or config.dsn
     return Config(**{**config.__dict__, "dsn": dsn})
 

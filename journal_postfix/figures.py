@@ -16,7 +16,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from journal_postfix.batch import Batch
-from journal_postfix.commit import FAILURES
+from journal_postfix.commit import DISK, FAILURES
 from journal_postfix.mail import Row
 from journal_postfix.parser import DAEMONS
 from journal_postfix.writer import Source
@@ -72,6 +72,9 @@ GAUGES: dict[str, Metric] = {
     "last_commit_timestamp_seconds": Metric("Time of the last commit."),
     "last_clean_timestamp_seconds": Metric("Time at which the last clean-up was finished."),
     "database_up": Metric("1: the database did what it was asked last; 0: it did not."),
+    "disk_full": Metric(
+        "1: less than min_free_disk is free, nothing is written; 0: there is room."
+    ),
     "open_mails": Metric("Mails of which more lines are expected.", ("mta",)),
     "database_size_bytes": Metric("Size of the database."),
 }
@@ -108,12 +111,15 @@ class Figures:
         self._tried = None
         with self._lock:
             self._gauges[("database_up",)] = 1
+            self._gauges[("disk_full",)] = 0
 
     def failed(self, reason: str) -> None:
         """The database did not do it; one of FAILURES."""
         with self._lock:
             self._counts["database_errors", reason] += 1
-            self._gauges[("database_up",)] = 0
+            self._gauges[("disk_full",)] = int(reason == DISK)
+            if reason != DISK:
+                self._gauges[("database_up",)] = 0
 
     def committed(self, batch: Batch, sources: Sequence[Source], seconds: float) -> None:
         """A batch and the positions of its sources are stored, after so many seconds."""

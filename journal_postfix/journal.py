@@ -36,6 +36,23 @@ MACHINE_CHECK = 5.0
 """Seconds from one look for new machines to the next, where entries keep coming."""
 
 
+def check_package() -> None:
+    """Raise InputError where the Python package is missing."""
+    if systemd_journal is None:
+        raise InputError(
+            "reading the journal needs the Python package systemd-python (Debian: python3-systemd)"
+        )
+
+
+def open_reader(directory: str | None) -> Any:
+    """Open a reader of this machine's journal, or of that in a directory; raises InputError."""
+    check_package()
+    try:
+        return systemd_journal.Reader(path=directory, converters=_CONVERTERS)
+    except OSError as error:
+        raise InputError(f"{directory or JOURNAL}: cannot be opened ({error.strerror})") from None
+
+
 class JournalSet:
     """The journal of this machine, or of all machines in a directory, behind stored positions.
 
@@ -58,11 +75,7 @@ class JournalSet:
         trusted_uids: Iterable[int] = (0,),
         stored: Iterable[Position] = (),
     ) -> None:
-        if systemd_journal is None:
-            raise InputError(
-                "reading the journal needs the Python package systemd-python "
-                "(Debian: python3-systemd)"
-            )
+        check_package()
         check_readable(directory)
         make_room(directory, 1)
         self._directory = directory
@@ -79,11 +92,7 @@ class JournalSet:
             raise InputError(f"{directory or JOURNAL}: its entries have no field _MACHINE_ID")
 
     def _open(self) -> Any:
-        try:
-            return systemd_journal.Reader(path=self._directory, converters=_CONVERTERS)
-        except OSError as error:
-            where = self._directory or JOURNAL
-            raise InputError(f"{where}: cannot be opened ({error.strerror})") from None
+        return open_reader(self._directory)
 
     def close(self) -> None:
         """Close all readers."""

@@ -63,19 +63,21 @@ def program(name: str) -> str:
 
 def instances(directories: Sequence[str] = ()) -> list[Instance]:
     """The instances with these configuration directories, else all that postmulti lists."""
-    return [Instance(one, _syslog_name(one)) for one in directories or _listed()]
+    return [Instance(one, _syslog_name(one)) for one in directories or listed()]
 
 
-def _listed() -> list[str]:
-    lines = _ask("postmulti", "-l").splitlines()
+def listed() -> list[str]:
+    """The configuration directories of the instances that postmulti lists."""
+    lines = ask("postmulti", "-l").splitlines()
     return [words[3] for words in map(str.split, lines) if len(words) == 4]
 
 
 def _syslog_name(directory: str) -> str:
-    return _ask("postconf", "-c", directory, "-hx", "syslog_name").strip()
+    return ask("postconf", "-c", directory, "-hx", "syslog_name").strip()
 
 
-def _ask(name: str, *arguments: str) -> str:
+def ask(name: str, *arguments: str) -> str:
+    """What a program of Postfix answers; raises NoPostfix, NotAllowed or InputError."""
     command = [program(name), *arguments]
     try:
         done = subprocess.run(

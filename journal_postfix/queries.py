@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from journal_postfix import disk
 from journal_postfix.config import Config
 from journal_postfix.database import SQL, Connection, dicts
+from journal_postfix.wording import size
 
 Rows = list[dict[str, Any]]
 
@@ -30,6 +32,7 @@ def status(connection: Connection, config: Config, now: datetime) -> dict[str, R
     """What `status` shows, section by section; `problems` holds what is wrong."""
     sections = {name: ask(connection, f"status_{name}", now=now) for name in STATUS}
     sections["retention"] = [_retained(row, config) for row in sections["retention"]]
+    sections["disk"] = disk.shown(config, connection)
     sections["problems"] = [
         *_problems(sections, config, now),
         *_too_old(connection, sections["retention"], config, now),
@@ -73,6 +76,12 @@ def _problems(sections: dict[str, Rows], config: Config, now: datetime) -> Rows:
         f"{row['name']}: none of {row['lines']} lines of Postfix was recognised"
         for row in sections["sources"]
         if row["lines"] and row["lines"] == row["unrecognised"]
+    ]
+    found += [
+        f"{size(row['free'])} are free on the disk of {row['folder']}, less than min_free_disk"
+        f" ({size(row['min_free_disk'])}): nothing is written"
+        for row in sections["disk"]
+        if row["free"] is not None and row["free"] < row["min_free_disk"]
     ]
     return [{"problem": text} for text in found]
 

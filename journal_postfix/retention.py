@@ -17,7 +17,7 @@ from itertools import chain
 from threading import Event
 from typing import Any
 
-from journal_postfix import accesses, erasing, hourly, old_logins
+from journal_postfix import accesses, erasing, hourly, old_logins, quota
 from journal_postfix.config import Config
 from journal_postfix.database import PLAIN_SETTINGS, SQL, Connection, Cursor, Error, connect, dicts
 from journal_postfix.due import Due, dues, look
@@ -68,6 +68,7 @@ def _clean(connection: Connection, config: Config, now: datetime) -> Cleaned:
         take_turn(cursor)
         cursor.execute(SQL["statements/release_retained"], {"today": now.date(), "id": None})
         finish_detached(cursor)
+        periods = quota.shortened(cursor, config, periods, now)
         _forget_open(cursor, periods.deleted.delivery, now - NEVER_QUEUED_KEPT)
         steps = chain(_steps(cursor, periods, now), accesses.forget(cursor, config, now))
         for row in steps:

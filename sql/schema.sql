@@ -731,7 +731,7 @@ COMMENT ON COLUMN retention_log.day IS
 COMMENT ON COLUMN retention_log.table_name IS
     'Table; empty for the whole clean-up.';
 COMMENT ON COLUMN retention_log.step IS
-    'delete, pseudonymise, key (the key of a month''s hashes was destroyed; day is the first of it), clean (the clean-up was finished).';
+    'delete, pseudonymise, key (the key of a month''s hashes was destroyed; day is the first of it), quota (the database was larger than max_size: what is before day goes early; table_name is delivery or noqueue), clean (the clean-up was finished).';
 COMMENT ON COLUMN retention_log.rows IS
     'Rows deleted or pseudonymised; of a whole clean-up, all of them.';
 COMMENT ON COLUMN retention_log.oldest_left IS

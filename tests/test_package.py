@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from configparser import ConfigParser
 from pathlib import Path
 from zipfile import ZipFile
@@ -18,7 +19,12 @@ from journal_postfix.database import SQL
 
 PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "journal_postfix"
-SOURCES = ("setup.cfg", "pyproject.toml", "LICENSE", "README.rst", "journal_postfix", "sql")
+SOURCES = (
+    "setup.cfg", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.rst", "CHANGELOG.rst",
+    "journal_postfix", "sql", "share", "docs", "script",
+)  # fmt: skip
+SHARED = sorted(path.relative_to(PROJECT).as_posix() for path in PROJECT.glob("share/**/*")
+                if path.is_file())  # fmt: skip
 FILES = sorted(path.relative_to(PROJECT).as_posix() for path in PROJECT.glob("sql/**/*.sql"))
 
 
@@ -50,6 +56,23 @@ def test_wheel_carries_every_sql_file(wheel: Path) -> None:
     """The SQL of the checkout is the SQL of the package, no file less."""
     names = ZipFile(wheel).namelist()
     assert sorted(n for n in names if n.endswith(".sql")) == [f"journal_postfix/{f}" for f in FILES]
+
+
+def test_wheel_carries_what_belongs_to_the_system(wheel: Path) -> None:
+    """Manual pages, completions and the example configuration go to PREFIX/share."""
+    names = {name.partition(".data/data/")[2] for name in ZipFile(wheel).namelist()}
+    assert len(SHARED) >= 6
+    assert set(SHARED) <= names
+
+
+def test_source_distribution_is_complete(wheel: Path) -> None:
+    """It has the documentation with its sample, and what makes the generated files."""
+    (packed,) = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(packed) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {*SHARED, *(f"journal_postfix/{file}" for file in FILES)} <= names
+    assert {"docs/index.rst", "docs/sample/mail.log.xz", "docs/making/__main__.py"} <= names
+    assert {"CHANGELOG.rst", "README.rst", "script/make-docs", "MANIFEST.in"} <= names
 
 
 def test_wheel_carries_licence_and_types(wheel: Path) -> None:
@@ -102,5 +125,5 @@ def test_needs_are_those_of_the_design() -> None:
     setup.read(PROJECT / "setup.cfg")
     needed = re.findall(r"^[\w-]+", setup["options"]["install_requires"], re.MULTILINE)
     assert sorted(needed) == ["PyYAML", "psycopg2-binary", "systemd-python"]
-    extras = {"embedded", "rich", "zstd", "prometheus", "all", "test"}
+    extras = {"embedded", "rich", "zstd", "prometheus", "all", "docs", "test"}
     assert set(setup["options.extras_require"]) == extras

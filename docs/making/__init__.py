@@ -1,0 +1,1 @@
+"""What makes the generated parts of documentation and package; run by script/make-docs."""
