@@ -25,6 +25,7 @@ their recipients, attempts and verdicts, refused transactions, and with --login 
 retention applies again, and the note about the case goes too.
 """
 EPILOG = """\
+what it keeps:
   What is stored later is not retained: repeat the command for it. A queue id may come back: mails of
   other days with the same id are kept as well. `forget` leaves retained rows, says so, and has them
   deleted on the day (Art. 17(3)(e) GDPR: legal claims); --release lets them go before.
