@@ -66,7 +66,7 @@ def answer(arguments: argparse.Namespace, config: Config) -> int:
     keys = forget.keys_of(arguments)
     access = forget.access_of("export", keys, arguments, config)
     with closing(connect(dsn_of(config, create=False), READER_SETTINGS)) as connection:
-        schema.check(connection, migrate=False)
+        schema.check(connection, migrate=False, exact=True)
         connection.set_session("REPEATABLE READ")  # all rows of one moment
         with connection.cursor() as cursor:
             person = forget.person_of(cursor, keys, tags=arguments.tag)

@@ -104,7 +104,7 @@ def answer(arguments: argparse.Namespace, config: Config) -> int:
     if not arguments.yes and not sys.stdin.isatty():
         raise UsageError("forget asks before it deletes, and there is no terminal: give --yes")
     with closing(connect(dsn_of(config, create=False), PLAIN_SETTINGS)) as connection:
-        schema.check(connection, migrate=False)
+        schema.check(connection, migrate=False, exact=True)
         connection.autocommit = True
         return _forget(connection, access, keys, arguments)
 

@@ -1,12 +1,14 @@
 """The schema in the database: its version, creating it, bringing an older one here.
 
 `sql/schema.sql` is the whole schema; `sql/migrations/NNNN_name.sql` brings version NNNN-1 to
-NNNN. Both run in the connection's current schema, in one transaction, under an advisory lock.
+NNNN, and says so in `schema_version`. Both run in the connection's current schema, in one
+transaction, under an advisory lock.
 """
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from journal_postfix.database import SQL, Connection, Cursor, Error
 from journal_postfix.messages import InputError
@@ -22,20 +24,28 @@ _PRIVILEGE = "42501"
 _NO_SCHEMA = "3F000"
 
 
-def version(cursor: Cursor) -> int | None:
-    """The version of the schema in this database; None where there is none."""
+class Found(NamedTuple):
+    """The schema in a database: its version, and for which one a program may be made to use it."""
+
+    version: int
+    works_with: int
+
+
+def found_in(cursor: Cursor) -> Found | None:
+    """The schema in this database; None where there is none."""
     cursor.execute("SELECT to_regclass('schema_version')")
     if cursor.fetchone() == (None,):
         return None
-    cursor.execute("SELECT max(version) FROM schema_version")
+    cursor.execute(SQL["queries/schema_version"])
     row = cursor.fetchone()
-    return None if row is None else row[0]
+    return None if row is None else Found(*row)
 
 
-def _refuse_newer(found: int) -> None:
-    if found > VERSION:
+def _refuse_newer(found: Found, *, exact: bool) -> None:
+    """Migrations only add, so an older program goes on until a schema says otherwise."""
+    if found.version > VERSION and (exact or found.works_with > VERSION):
         raise InputError(
-            f"the database has schema {found}, this program knows {VERSION}: "
+            f"the database has schema {found.version}, this program knows {VERSION}: "
             "install the newer journal-postfix"
         )
 
@@ -57,34 +67,34 @@ def setup(connection: Connection) -> str:
 
 
 def _setup(cursor: Cursor) -> str:
-    found = version(cursor)
+    found = found_in(cursor)
     if found is None:
         cursor.execute(SQL["schema"])
         return f"schema {VERSION} created"
-    _refuse_newer(found)
-    if found == VERSION:
+    _refuse_newer(found, exact=True)
+    if found.version == VERSION:
         return f"schema {VERSION} is in place"
-    for number in range(found + 1, VERSION + 1):
+    for number in range(found.version + 1, VERSION + 1):
         cursor.execute(SQL[MIGRATIONS[number]])
-        cursor.execute("INSERT INTO schema_version (version) VALUES (%s)", (number,))
-    return f"schema upgraded from {found} to {VERSION}"
+    return f"schema upgraded from {found.version} to {VERSION}"
 
 
-def check(connection: Connection, *, migrate: bool) -> None:
-    """Make sure that the schema is this program's; `migrate`: create or upgrade it if need be.
+def check(connection: Connection, *, migrate: bool, exact: bool = False) -> None:
+    """Make sure that this program can use the schema; `migrate`: create or upgrade it if need be.
 
-    Raises InputError where there is none, where it is older, and where it is newer.
+    Raises InputError where there is none, where it is older, and where it is too new for this
+    program: `exact`, newer at all.
     """
     with connection.cursor() as cursor:
-        found = version(cursor)
+        found = found_in(cursor)
     connection.rollback()
     if found is not None:
-        _refuse_newer(found)
-    if found == VERSION:
+        _refuse_newer(found, exact=exact)
+    if found is not None and found.version >= VERSION:
         return
     if migrate:
         setup(connection)
     elif found is None:
         raise InputError("the database has no tables of journal-postfix: run journal-postfix setup")
     else:
-        raise InputError(f"the database has schema {found}: run journal-postfix setup")
+        raise InputError(f"the database has schema {found.version}: run journal-postfix setup")

@@ -11,6 +11,7 @@ COMMENT ON SEQUENCE row_id IS 'Row numbers of delivery_from, delivery_to and noq
 CREATE TABLE schema_version (
     version    integer NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now(),
+    works_with integer NOT NULL,
     PRIMARY KEY (version)
 );
 
@@ -19,8 +20,10 @@ COMMENT ON COLUMN schema_version.version IS
     'Version of the schema.';
 COMMENT ON COLUMN schema_version.applied_at IS
     'When setup brought it here.';
+COMMENT ON COLUMN schema_version.works_with IS
+    'Oldest schema that a program may be made for to go on with this one.';
 
-INSERT INTO schema_version (version) VALUES (1);
+INSERT INTO schema_version (version, works_with) VALUES (2, 1);
 
 CREATE TABLE delivery_from (
     day                 date NOT NULL,
@@ -718,9 +721,9 @@ CREATE TABLE retention_log (
     t           timestamptz NOT NULL DEFAULT now(),
     day         date,
     table_name  text NOT NULL,
-    step        text NOT NULL DEFAULT 'delete',
     rows        bigint NOT NULL,
-    oldest_left date
+    oldest_left date,
+    step        text NOT NULL DEFAULT 'delete'
 );
 
 COMMENT ON TABLE retention_log IS 'What retention did: one row per table and day that something was done to, and one, of step clean, for each clean-up that was finished.';
@@ -730,12 +733,12 @@ COMMENT ON COLUMN retention_log.day IS
     'Day that was cleaned, where one day.';
 COMMENT ON COLUMN retention_log.table_name IS
     'Table; empty for the whole clean-up.';
-COMMENT ON COLUMN retention_log.step IS
-    'delete, pseudonymise, key (the key of a month''s hashes was destroyed; day is the first of it), quota (the database was larger than max_size: what is before day goes early; table_name is delivery or noqueue), clean (the clean-up was finished).';
 COMMENT ON COLUMN retention_log.rows IS
     'Rows deleted or pseudonymised; of a whole clean-up, all of them.';
 COMMENT ON COLUMN retention_log.oldest_left IS
     'Oldest day left afterwards.';
+COMMENT ON COLUMN retention_log.step IS
+    'delete, pseudonymise, key (the key of a month''s hashes was destroyed; day is the first of it), quota (the database was larger than max_size: what is before day goes early; table_name is delivery or noqueue), clean (the clean-up was finished).';
 
 CREATE TABLE hash_key (
     purpose      text NOT NULL,

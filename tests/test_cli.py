@@ -255,7 +255,7 @@ def test_commands_ask_for_setup(empty_dsn: str, log: str) -> None:
 def test_newer_schema_is_refused(dsn: str, log: str) -> None:
     """A database of a newer program is left alone."""
     with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
-        cursor.execute("INSERT INTO schema_version (version) VALUES (999)")
+        cursor.execute("INSERT INTO schema_version (version, works_with) VALUES (999, 999)")
         connection.commit()
     for command in (("setup",), ("backfill", log), ("status",), ("clean",)):
         refused(call("--dsn", dsn, *command), 1, "999", "newer")

@@ -520,7 +520,7 @@ def test_a_newer_schema_is_refused(
 ) -> None:
     """Tables of a newer program are left alone."""
     load(dsn, tmp_path, told(PLAIN)[:12])
-    run_sql(dsn, "INSERT INTO schema_version (version) VALUES (99)")
+    run_sql(dsn, "INSERT INTO schema_version (version, works_with) VALUES (99, 1)")
     before = unchanged(dsn)
     assert forget(dsn, ME) == 1
     assert "install the newer journal-postfix" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -624,8 +624,12 @@ def catalog(dsn: str) -> list[tuple[Any, ...]]:
         FROM pg_indexes WHERE schemaname = 'public'
         UNION ALL SELECT viewname, definition, NULL, NULL, NULL, NULL
         FROM pg_views WHERE schemaname = 'public'
-        UNION ALL SELECT proname, prosrc, NULL, NULL, NULL, NULL
+        UNION ALL SELECT proname, pg_get_functiondef(oid), NULL, proacl::text LIKE '{=X%', NULL, obj_description(oid)
         FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+        UNION ALL SELECT relname, obj_description(oid, 'pg_class'), reloptions::text, NULL, NULL, NULL
+        FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
+        UNION ALL SELECT conname, pg_get_constraintdef(oid), NULL, NULL, NULL, NULL
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
     """
     return sorted(rows(dsn, described), key=repr)
 
@@ -641,6 +645,45 @@ def test_migrations_lead_to_the_whole_schema(empty_dsn: str, dsn: str) -> None:
         schema.setup(connection)
         assert schema.setup(connection) == f"schema {schema.VERSION} is in place"
     assert catalog(empty_dsn) == catalog(dsn)
+
+
+def test_an_older_database_keeps_its_mails(empty_dsn: str) -> None:
+    """An upgrade leaves the rows where they are, and no table is written anew; batches go on."""
+    with closing(psycopg2.connect(empty_dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute((Path(__file__).parent / "schema_1.sql").read_text("utf-8"))
+        for table in TABLES:
+            cursor.execute("SELECT create_partition(%s, '2025-03-03', '2025-03-04')", (table,))
+        cursor.execute("""
+            INSERT INTO delivery_from (day, id, mta, queue_id, t_i, t_f, origin, is_submission, sender)
+            VALUES ('2025-03-03', 7, 'mx1', 'ABCDEF', '2025-03-03 12:00Z', '2025-03-03 12:00Z', 'smtp', false, 'ann@example.com')
+        """)
+        cursor.execute("INSERT INTO retention_log (table_name, rows) VALUES ('noqueue', 3)")
+        connection.commit()
+    files = "SELECT relname, pg_relation_filenode(oid) FROM pg_class WHERE relkind = 'r' AND relname !~ '^pg|^sql'"
+    before = set(rows(empty_dsn, files))
+    with closing(psycopg2.connect(empty_dsn)) as connection:
+        assert schema.setup(connection) == f"schema upgraded from 1 to {schema.VERSION}"
+    assert before <= set(rows(empty_dsn, files))
+    assert rows(empty_dsn, "SELECT id, sender FROM delivery_from") == [(7, "ann@example.com")]
+    assert rows(empty_dsn, "SELECT rows, step FROM retention_log") == [(3, "delete")]
+    fill(empty_dsn, configured(delivery=0, noqueue=0), range(2))
+    assert rows(empty_dsn, "SELECT count(*) FROM delivery_from") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    ("works_with", "refused"), [(1, False), (schema.VERSION, False), (99, True)]
+)
+def test_a_newer_schema_says_whom_it_works_with(dsn: str, works_with: int, refused: bool) -> None:
+    """An older program goes on with a newer schema until that says otherwise; it does not set it up."""
+    run_sql(dsn, f"INSERT INTO schema_version (version, works_with) VALUES (99, {works_with})")
+    with closing(psycopg2.connect(dsn)) as connection:
+        for migrate in (False, True):
+            with pytest.raises(InputError, match="newer") if refused else nullcontext():
+                schema.check(connection, migrate=migrate)
+        with pytest.raises(InputError, match="newer"):
+            schema.check(connection, migrate=False, exact=True)
+        with pytest.raises(InputError, match="newer"):
+            schema.setup(connection)
 
 
 def test_setup_in_a_schema_of_its_own(empty_dsn: str) -> None:
