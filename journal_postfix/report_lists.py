@@ -1,4 +1,4 @@
-"""The most frequent senders, recipients, domains and so on, two lists beside each other; who guesses."""
+"""Lists of a report, the most frequent first: two beside each other; who guesses; bars over time."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ LISTS = (
     ("refused_clients", "TOP CLIENTS refused", "refused", "client_address"),
 )
 _COLUMN = 48
+BARS = {True: "▁▂▃▄▅▆▇█", False: ".:-=+*#@"}
 
 
 def top_lists(top: Mapping[str, list[Row]]) -> list[List]:
@@ -73,3 +74,29 @@ def pairs_of_columns(lists: Iterable[List], width: int) -> Iterator[str]:
             one = left[place] if place < len(left) else ""
             other = right[place] if place < len(right) else ""
             yield f"{one:<{_COLUMN + 2}}{other}"[:width].rstrip()
+
+
+def over_time(report: Row, width: int, *, unicode: bool) -> Iterator[str]:
+    """What was received and refused over time, a bar for each hour or day."""
+    by = report["period"]["by"]
+    rows = report[f"{by}s"]
+    for name in ("received", "refused"):
+        numbers = [row[name] for row in rows]
+        if len(rows) > 1 and any(numbers):
+            first, last = (f"{row['begin']:%Hh}" if by == "hour" else f"{row['begin']:%d %b}"
+                           for row in (rows[0], rows[-1]))  # fmt: skip
+            bars = "".join(
+                _bar(number, max(numbers), unicode) for number in _fitting(numbers, width // 2)
+            )
+            yield f"{first} {bars} {last}   {name} per {by}, at most {counted(max(numbers))}"
+
+
+def _fitting(numbers: list[int], most: int) -> list[int]:
+    """The greatest of each few neighbours, so that there are no more than so many."""
+    step = -(-len(numbers) // most)
+    return [max(numbers[place : place + step]) for place in range(0, len(numbers), step)]
+
+
+def _bar(number: int, most: int, unicode: bool) -> str:
+    levels = BARS[unicode]
+    return levels[-(-number * len(levels) // most) - 1] if number else " "

@@ -15,7 +15,7 @@ from typing import Any
 
 from journal_postfix.output import visible
 from journal_postfix.reasons import normalised
-from journal_postfix.report_lists import login_lines, pairs_of_columns, top_lists
+from journal_postfix.report_lists import login_lines, over_time, pairs_of_columns, top_lists
 from journal_postfix.wording import (
     age,
     counted,
@@ -34,13 +34,12 @@ LABEL = 66
 NUMBER = 11
 QUIET = timedelta(minutes=30)  # a host may have nothing to say for so long
 SHOWN = 5  # reasons and domains in a column
-BARS = {True: "▁▂▃▄▅▆▇█", False: ".:-=+*#@"}
 
 
 def as_text(report: Report, *, unicode: bool) -> str:
     """The whole report."""
     blocks = [list(section(report)) for section in (SECTIONS if _any(report) else EMPTY)]
-    blocks.append(list(_over_time(report, unicode=unicode)))
+    blocks.append(list(over_time(report, WIDTH, unicode=unicode)))
     blocks.append(list(_database(report)))
     text = "\n\n".join("\n".join(block) for block in blocks if block)
     return text + "\n"
@@ -359,29 +358,6 @@ def _speed(report: Report) -> Lines:
 
 def _top(report: Report) -> Lines:
     yield from pairs_of_columns(top_lists(report["top"]), WIDTH)
-
-
-def _over_time(report: Report, *, unicode: bool) -> Lines:
-    by = report["period"]["by"]
-    rows = report[f"{by}s"]
-    for name in ("received", "refused"):
-        numbers = [row[name] for row in rows]
-        if len(rows) > 1 and any(numbers):
-            first, last = (f"{row['begin']:%Hh}" if by == "hour" else f"{row['begin']:%d %b}"
-                           for row in (rows[0], rows[-1]))  # fmt: skip
-            bars = "".join(_bar(number, max(numbers), unicode) for number in _fitting(numbers))
-            yield f"{first} {bars} {last}   {name} per {by}, at most {counted(max(numbers))}"
-
-
-def _fitting(numbers: list[int]) -> list[int]:
-    """The greatest of each few neighbours, so that no more than half a line is needed."""
-    step = -(-len(numbers) // (WIDTH // 2))
-    return [max(numbers[place : place + step]) for place in range(0, len(numbers), step)]
-
-
-def _bar(number: int, most: int, unicode: bool) -> str:
-    levels = BARS[unicode]
-    return levels[-(-number * len(levels) // most) - 1] if number else " "
 
 
 def _database(report: Report) -> Lines:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from journal_postfix.config import KEYS, Config, config_from, load
+from journal_postfix.config import Config, config_from, load
+from journal_postfix.keys import KEYS
 from journal_postfix.messages import UsageError
 from journal_postfix.periods import PRESETS
 

@@ -19,7 +19,8 @@ import pytest
 import yaml
 
 from conftest import fresh_database
-from journal_postfix.config import KEYS, Config, config_from
+from journal_postfix.config import Config, config_from
+from journal_postfix.keys import KEYS
 
 PROJECT = Path(__file__).parents[1]
 DOCS = PROJECT / "docs"

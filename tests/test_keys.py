@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journal_postfix.config import KEYS, Config, config_from
+from journal_postfix.config import Config, config_from
+from journal_postfix.keys import KEYS
 from journal_postfix.messages import UsageError
 
 VALUES: dict[str, Any] = {

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import yaml
 
 from journal_postfix import cli
-from journal_postfix.config import DEFAULT_FILE, KEYS, Config
+from journal_postfix.config import DEFAULT_FILE, Config
 from journal_postfix.database import SQL
+from journal_postfix.keys import KEYS
 
 PROGRAM = "journal-postfix"
 
