@@ -94,3 +94,18 @@ def empty_dsn(server_dsn: str) -> Iterator[str]:
     """A database of this test's own, without the schema."""
     with fresh_database(server_dsn, "template0") as dsn:
         yield dsn
+
+
+# --- who runs what, where several processes do (pytest --numprocesses) -------------------------
+
+#: Files that start services of the machine, of which there is but one: one process runs them all.
+ALONE = ("test_booted", "test_doctor", "test_end_to_end", "test_journal", "test_losses",
+         "test_queue_live")  # fmt: skip
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let one process run a file: its tests share databases."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            group = "alone" if item.path.stem in ALONE else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))

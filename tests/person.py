@@ -180,14 +180,19 @@ def load(
     backfill(config(dsn), [str(path)], FileOptions(2025, "UTC"))
 
 
-def dump(dsn: str, *options: str) -> str:
+def dump(dsn: str) -> str:
     """All that a database holds: pg_dump's text, and the values the planner keeps of columns."""
+    samples = rows(dsn, "SELECT most_common_vals::text, histogram_bounds::text FROM pg_stats")
+    return dumped(dsn) + repr(samples)
+
+
+def dumped(dsn: str, *options: str) -> str:
+    """What pg_dump says of a database."""
     ((version,),) = rows(dsn, "SELECT current_setting('server_version_num')::int / 10000")
     found = [one for one in postgresql._found() if one.version[0] >= version]
     program = str(found[0].bindir / "pg_dump")
     done = subprocess.run([program, *options, "--dbname", dsn], capture_output=True, check=True)
-    samples = rows(dsn, "SELECT most_common_vals::text, histogram_bounds::text FROM pg_stats")
-    return done.stdout.decode() + repr(samples)
+    return done.stdout.decode()
 
 
 def analyse(dsn: str) -> None:

@@ -33,6 +33,7 @@ from person import (
     analyse,
     config,
     dump,
+    dumped,
     load,
     mail,
     to,
@@ -71,7 +72,7 @@ def found(core: str, dumped: str) -> list[str]:
 def unchanged(dsn: str) -> str:
     """A dump without what differs from one dump to the next, and without who looked."""
     looked = ("--exclude-table-data=access_log", "--exclude-table-data=hash_key")
-    return re.sub(r"\\(?:un)?restrict \S+", "", dump(dsn, *looked))
+    return re.sub(r"\\(?:un)?restrict \S+", "", dumped(dsn, *looked))
 
 
 # --- nothing is left --------------------------------------------------------------------------
