@@ -66,6 +66,38 @@ class _Silent:
 SILENT = _Silent()
 
 
+class Watchers:
+    """Several watchers, each told of everything."""
+
+    def __init__(self, *watchers: Watcher) -> None:
+        self._watchers = watchers
+
+    def trying(self) -> None:
+        """The database is asked for something."""
+        for one in self._watchers:
+            one.trying()
+
+    def worked(self) -> None:
+        """The database did it."""
+        for one in self._watchers:
+            one.worked()
+
+    def failed(self, reason: str) -> None:
+        """The database did not do it."""
+        for one in self._watchers:
+            one.failed(reason)
+
+    def committed(self, batch: Batch, sources: Sequence[Source], seconds: float) -> None:
+        """A batch is stored."""
+        for one in self._watchers:
+            one.committed(batch, sources, seconds)
+
+    def cleaned(self, rows: Sequence[Row] | None) -> None:
+        """A clean-up is over."""
+        for one in self._watchers:
+            one.cleaned(rows)
+
+
 class Committer:
     """Batches and positions into the store, with patience while the database is away.
 
