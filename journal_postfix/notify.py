@@ -123,7 +123,7 @@ class Notifier:
         """A batch and the positions of its sources are stored."""
         self._lines += batch.lines
         t = max((source.t for source in sources if source.t), default=None)
-        if t is not None:
+        if t is not None and batch.lines:
             lag = max(0.0, time.time() - t.timestamp())
             self._latest = f", the latest of {t:%Y-%m-%d %H:%M:%S} UTC, {lag:.1f} s after it"
 
