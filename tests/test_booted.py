@@ -156,7 +156,7 @@ def _host(
     with made(request.param) as root:
         project = root / PLACE[1:]
         project.mkdir()
-        for name in ("ansible", "systemd"):
+        for name in ("ansible", "service"):
             shutil.copytree(PROJECT / name, project / name, symlinks=True)
         (project / "hosts.yml").write_text(HOSTS)
         _build_wheel(tmp_path_factory.mktemp("wheel"), project / "dist")
@@ -238,8 +238,8 @@ def test_every_drop_in_is_known_to_this_systemd(host: Host) -> None:
         if version >= SINCE.get(name, 0):
             folder = f"/root/verify/{name}"
             host.shell(
-                f"mkdir -p {folder}/{UNIT}.d && cp {PLACE}/systemd/{UNIT} {folder}"
-                f" && cp {PLACE}/systemd/drop-ins/{name} {folder}/{UNIT}.d"
+                f"mkdir -p {folder}/{UNIT}.d && cp {PLACE}/service/{UNIT} {folder}"
+                f" && cp {PLACE}/service/drop-ins/{name} {folder}/{UNIT}.d"
             )
             assert host.run("systemd-analyze", "verify", "--man=no", f"{folder}/{UNIT}") == ""
 
@@ -273,6 +273,13 @@ def test_restarts_in_every_order(host: Host) -> None:
     assert host.check()["removed"] == 3 + len(ORDERS)
     assert host.show("ActiveState") == "active"
     assert host.show("Result") == "success"
+
+
+def test_service_leaves_no_trace_in_the_mail_log(host: Host) -> None:
+    """A service that may not ask for the queue says so in its own log, and asks nobody."""
+    assert host.run("journalctl", "--output=cat", "--identifier=postfix/postqueue", status=None) in ("", "-- No entries --\n")  # fmt: skip
+    assert "may not gain the rights of its group" in host.run("journalctl", "-u", UNIT)
+    assert host.sql("SELECT coalesce(sum(forged), 0) FROM source") == "0"
 
 
 def test_database_is_away_at_the_start(host: Host) -> None:
@@ -377,7 +384,7 @@ def test_password_from_a_credential(host: Host) -> None:
     host.shell(
         f"install -d /etc/credstore && mv /etc/journal-postfix/pgpass /etc/credstore/journal-postfix.pgpass"
         f" && chown root: /etc/credstore/* && chmod 600 /etc/credstore/*"
-        f" && cp {PLACE}/systemd/drop-ins/credential.conf /etc/systemd/system/{UNIT}.d"
+        f" && cp {PLACE}/service/drop-ins/credential.conf /etc/systemd/system/{UNIT}.d"
         f" && systemctl daemon-reload && systemctl restart {UNIT}"
     )
     host.send("ann@example.com")

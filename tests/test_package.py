@@ -25,7 +25,7 @@ SOURCES = (
     "README.rst",
     "journal_postfix",
     "sql",
-    "systemd",
+    "service",
 )
 FILES = sorted(path.relative_to(PROJECT).as_posix() for path in PROJECT.glob("sql/**/*.sql"))
 
@@ -73,7 +73,7 @@ def test_wheel_carries_the_unit(wheel: Path) -> None:
     """The unit and its drop-ins are where one finds them without knowing Python's version."""
     prefix = f"{wheel.name.rsplit('-', 3)[0]}.data/data/"
     carried = {n.removeprefix(prefix) for n in ZipFile(wheel).namelist() if n.startswith(prefix)}
-    names = {f"share/journal-postfix/drop-ins/{p.name}" for p in PROJECT.glob("systemd/*/*.conf")}
+    names = {f"share/journal-postfix/drop-ins/{p.name}" for p in PROJECT.glob("service/*/*.conf")}
     assert names
     assert names | {"lib/systemd/system/journal-postfix.service"} <= carried
 

@@ -12,10 +12,10 @@ import pytest
 
 from journal_postfix.notify import LONG
 
-SYSTEMD = Path(__file__).parents[1] / "systemd"
-UNIT = SYSTEMD / "journal-postfix.service"
+SERVICE = Path(__file__).parents[1] / "service"
+UNIT = SERVICE / "journal-postfix.service"
 PROGRAM = "/opt/journal-postfix/bin/journal-postfix"
-DROP_INS = sorted(path.name for path in (SYSTEMD / "drop-ins").glob("*.conf"))
+DROP_INS = sorted(path.name for path in (SERVICE / "drop-ins").glob("*.conf"))
 SINCE = {"growing-pauses.conf": 254}
 EXPOSURE = 15  # tenths
 
@@ -32,7 +32,7 @@ def installed(folder: Path, drop_ins: list[str]) -> Path:
     unit.write_text(text.replace(PROGRAM, "/bin/true"))
     for name in drop_ins:
         (folder / f"{UNIT.name}.d").mkdir(exist_ok=True)
-        shutil.copy(SYSTEMD / "drop-ins" / name, folder / f"{UNIT.name}.d")
+        shutil.copy(SERVICE / "drop-ins" / name, folder / f"{UNIT.name}.d")
     return unit
 
 
@@ -73,7 +73,7 @@ def test_exposure_without_network_is_smaller(tmp_path: Path) -> None:
     """The drop-in for a local database takes effect: a third of the rest goes."""
     unit = installed(tmp_path, ["local-database.conf"])
     # offline, drop-ins are not read: what they say is put into the unit
-    text = (SYSTEMD / "drop-ins" / "local-database.conf").read_text()
+    text = (SERVICE / "drop-ins" / "local-database.conf").read_text()
     unit.write_text(f"{unit.read_text()}\n{text}")
     status, said = analysed("security", "--offline=true", "--threshold=6", unit)
     assert status == 0, said
