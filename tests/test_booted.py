@@ -374,7 +374,9 @@ def test_remote_database_by_tls_and_password(host: Host) -> None:
     assert "process_resident_memory_bytes" in figures
     assert "journal_postfix_commits_total" in figures
     host.run("systemctl", "restart", UNIT)  # the first look at the queue came before the first row
-    wait_until(lambda: "queue of postfix: 0 mails" in host.run("journalctl", "-u", UNIT), "queue")
+    wait_until(
+        lambda: "queue of postfix: 0 mails" in host.run("journalctl", "-u", UNIT), "queue", 90
+    )
     assert host.run("systemctl", "show", "--value", "--property=LogRateLimitBurst", "postfix") == "1000000\n"  # fmt: skip
     assert host.changes(**variables) == 0
 
@@ -382,8 +384,8 @@ def test_remote_database_by_tls_and_password(host: Host) -> None:
 def test_password_from_a_credential(host: Host) -> None:
     """systemd hands the password over from a file that only root may read."""
     host.shell(
-        f"install -d /etc/credstore && mv /etc/journal-postfix/pgpass /etc/credstore/journal-postfix.pgpass"
-        f" && chown root: /etc/credstore/* && chmod 600 /etc/credstore/*"
+        "install -d -m 0700 /etc/credstore && cd /etc/credstore && umask 077"
+        " && rm /etc/journal-postfix/pgpass && echo not-to-be-seen >journal-postfix.password"
         f" && cp {PLACE}/service/drop-ins/credential.conf /etc/systemd/system/{UNIT}.d"
         f" && systemctl daemon-reload && systemctl restart {UNIT}"
     )
