@@ -114,7 +114,7 @@ def explain(error: psycopg2.Error) -> ConnectionFailed:
     raise AssertionError("the last pattern matches everything")
 
 
-def _password(dsn: str) -> dict[str, str]:
+def _password(dsn: str) -> dict[str, Any]:
     """The password that systemd hands to the service (LoadCredential=), where the DSN has none.
 
     libpq would not read such a file: it is readable by an access list, which looks like a group.
@@ -129,7 +129,7 @@ def _password(dsn: str) -> dict[str, str]:
 def connect(dsn: str, settings: dict[str, str]) -> Connection:
     """A connection in UTC with these session settings; raises ConnectionFailed."""
     try:
-        connection = psycopg2.connect(
+        connection: Connection = psycopg2.connect(
             dsn, application_name="journal-postfix", connect_timeout=10, **_password(dsn)
         )
         with connection.cursor() as cursor:
