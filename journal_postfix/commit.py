@@ -68,6 +68,38 @@ class _Silent:
 SILENT = _Silent()
 
 
+class Watchers:
+    """Several watchers, each told of everything."""
+
+    def __init__(self, *watchers: Watcher) -> None:
+        self._watchers = watchers
+
+    def trying(self) -> None:
+        """The database is asked for something."""
+        for one in self._watchers:
+            one.trying()
+
+    def worked(self) -> None:
+        """The database did it."""
+        for one in self._watchers:
+            one.worked()
+
+    def failed(self, reason: str) -> None:
+        """The database did not do it."""
+        for one in self._watchers:
+            one.failed(reason)
+
+    def committed(self, batch: Batch, sources: Sequence[Source], seconds: float) -> None:
+        """A batch is stored."""
+        for one in self._watchers:
+            one.committed(batch, sources, seconds)
+
+    def cleaned(self, rows: Sequence[Row] | None) -> None:
+        """A clean-up is over."""
+        for one in self._watchers:
+            one.cleaned(rows)
+
+
 def _told(lack: Room, wanted: int) -> str:
     return (
         f"{size(lack.free)} are free on the disk of {lack.folder}, min_free_disk is {size(wanted)}:"

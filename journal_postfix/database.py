@@ -7,6 +7,7 @@ connection into one clear sentence. It knows no table.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +26,8 @@ Cursor = psycopg2.extensions.cursor
 Error = psycopg2.Error
 
 _SQL = Path(__file__).parent / "sql"
+
+CREDENTIAL = "journal-postfix.password"
 
 #: jit and parallel plans cost more than our short statements, which are few rows against an
 #: index; a plan made before a partition was analysed would otherwise read it whole.
@@ -120,10 +123,24 @@ def dsn_parts(dsn: str) -> dict[str, str] | None:
     return parts
 
 
+def _password(dsn: str) -> dict[str, Any]:
+    """The password that systemd hands to the service (LoadCredential=), where the DSN has none.
+
+    libpq would not read such a file: it is readable by an access list, which looks like a group.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(folder or "/nonexistent", CREDENTIAL)
+    if folder is None or "password" in (dsn_parts(dsn) or {}) or not path.exists():
+        return {}
+    return {"password": path.read_text("utf-8").rstrip("\n")}
+
+
 def connect(dsn: str, settings: dict[str, str]) -> Connection:
     """A connection in UTC with these session settings; raises ConnectionFailed."""
     try:
-        connection = psycopg2.connect(dsn, application_name="journal-postfix", connect_timeout=10)
+        connection: Connection = psycopg2.connect(
+            dsn, application_name="journal-postfix", connect_timeout=10, **_password(dsn)
+        )
         with connection.cursor() as cursor:
             for name, value in settings.items():
                 cursor.execute(f"SET {name} TO %s", (value,))

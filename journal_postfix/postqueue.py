@@ -16,6 +16,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Timer
 from typing import IO, Any, NamedTuple
@@ -98,8 +99,28 @@ def _failure(name: str, status: int, said: str) -> InputError:
     return NotAllowed(sentence) if denied else InputError(sentence)
 
 
+def check_allowed(directory: str) -> None:
+    """Raise NotAllowed where postqueue may not gain the rights it needs, and we have not got them.
+
+    It would say so in the mail log, as a fatal error, at each start of the service.
+    """
+    if not _gains_nothing():
+        return
+    queue = Path(_ask("postconf", "-c", directory, "-hx", "queue_directory").strip())
+    if not os.access(queue / "public" / "showq", os.W_OK):
+        raise NotAllowed("postqueue may not gain the rights of its group here (NoNewPrivileges)")
+
+
+def _gains_nothing() -> bool:
+    try:
+        return "\nNoNewPrivs:\t1\n" in Path("/proc/self/status").read_text("ascii")
+    except OSError:
+        return False
+
+
 def listing(instance: Instance, timeout: float = TIMEOUT) -> Iterator[Queued]:
     """The mails in an instance's queues; raises InputError, then what came is not all."""
+    check_allowed(instance.directory)
     command = [program("postqueue"), "-c", instance.directory, "-j"]
     with TemporaryFile("w+", errors="replace") as said:
         try:

@@ -18,9 +18,9 @@ from typing import NamedTuple, Protocol
 from journal_postfix.ahead import ahead
 from journal_postfix.batch import Batch
 from journal_postfix.collect import Collector, Debug
-from journal_postfix.commit import Committer, Watcher
+from journal_postfix.commit import Committer, Watcher, Watchers
 from journal_postfix.config import Config, uids_of
-from journal_postfix.following import Gap, catch_up
+from journal_postfix.following import Gap, Stop, catch_up
 from journal_postfix.join import join_halves
 from journal_postfix.journal import (
     JournalSet,
@@ -30,6 +30,7 @@ from journal_postfix.journal import (
 from journal_postfix.logfollow import FollowedFile, iter_logfile_follow
 from journal_postfix.messages import MsgDetails, Position
 from journal_postfix.metrics import served
+from journal_postfix.notify import Notifier
 from journal_postfix.reconcile import reconcile_regularly
 from journal_postfix.retention import clean_regularly
 from journal_postfix.server import dsn_of, ready_dsn
@@ -97,11 +98,21 @@ def run(config: Config, stop: Event, how: How, debug: Debug | None = None) -> No
 
     Raises InputError for what only a person can put right; everything else is waited for.
     """
-    with served(config) as watcher:
-        _run(config, stop, how, watcher, debug)
+    with served(config) as figures, Notifier() as systemd:
+        try:
+            _run(config, stop, how, systemd, Watchers(figures, systemd), debug)
+        finally:
+            systemd.stopping()
 
 
-def _run(config: Config, stop: Event, how: How, watcher: Watcher, debug: Debug | None) -> None:
+def _run(
+    config: Config,
+    stop: Event,
+    how: How,
+    systemd: Notifier,
+    watcher: Watcher,
+    debug: Debug | None,
+) -> None:
     writer = Writer(partial(dsn_of, config), config.store_options())
     committer = Committer(writer, config, stop, watcher=watcher)
     collector = Collector(config, debug)
@@ -117,7 +128,7 @@ def _run(config: Config, stop: Event, how: How, watcher: Watcher, debug: Debug |
         if not how.once:
             _clean_beside(config, stop, watcher)
             _reconcile_beside(config, stop)
-        service = Service(config, committer, collector, stop, how)
+        service = Service(config, committer, collector, stop, how, systemd)
         if how.file is None:
             _run_journal(service)
         else:
@@ -144,6 +155,7 @@ def _reconcile_beside(config: Config, stop: Event) -> None:
 def _run_journal(service: Service) -> None:
     """Read the journal of each machine behind its stored position, then follow."""
     stored = service.take_journals()
+    service.systemd.ready()
     if service.debug is None and is_long_ago(service.held(), datetime.now(UTC)):
         with ahead(service.stop, read_journal, service.config, stored) as made:
             store_all(made, service.committer)
@@ -152,9 +164,10 @@ def _run_journal(service: Service) -> None:
     for source in stored:
         service.collector.resume(source.identity, source.state)
     with closing(open_journal(service.config, stored)) as journal:
-        service.loop(journal, iter_journal_messages_since(journal, service.stop))
+        service.loop(journal, iter_journal_messages_since(journal, service.turn))
         service.join_halves()
         if not service.is_done():
+            service.systemd.following()
             service.loop(journal, iter_journal_messages_follow(journal, *service.rhythm()))
 
 
@@ -214,11 +227,13 @@ def _run_file(service: Service, path: str) -> None:
         source = stored[positions.index(followed.resumed)]
         service.go_on(source)
         service.collector.resume("", source.state)
+    service.systemd.ready()
     with closing(followed):
         if path != "-":
-            service.loop(followed, catch_up(followed, service.stop))
+            service.loop(followed, catch_up(followed, service.turn))
             service.join_halves()
         if path == "-" or not service.is_done():
+            service.systemd.following()
             service.loop(followed, iter_logfile_follow(followed, *service.rhythm()))
 
 
@@ -237,13 +252,21 @@ class Service:
     """What the two ways of `run` share: the writer, the collector, and when to end."""
 
     def __init__(
-        self, config: Config, committer: Committer, collector: Collector, stop: Event, how: How
+        self,
+        config: Config,
+        committer: Committer,
+        collector: Collector,
+        stop: Event,
+        how: How,
+        systemd: Notifier,
     ) -> None:
         self.config = config
         self.committer = committer
         self.collector = collector
         self.stop = stop
         self.how = how
+        self.systemd = systemd
+        self.turn = systemd.counting(stop)
         self.debug = collector.debug
         self._positions: tuple[Readable, Callable[[], list[Position]]] | None = None
 
@@ -286,10 +309,11 @@ class Service:
         self.committer.attempt(lambda: writer.hold(source.kind, source.identity))
         writer.sources[source.kind, source.identity] = source
 
-    def rhythm(self) -> tuple[Event, float, float]:
+    def rhythm(self) -> tuple[Stop, float, float]:
         """When to stop, how long to wait at most, how long a line may wait for its commit."""
         config = self.config
-        return self.stop, config.journal_poll_interval, config.max_delay_before_commit
+        wait = min(config.journal_poll_interval, self.systemd.longest_wait)
+        return self.turn, wait, config.max_delay_before_commit
 
     def is_done(self) -> bool:
         """Tell whether catching up was all that was asked for."""

@@ -27,7 +27,7 @@ DOCS = PROJECT / "docs"
 SHARE = PROJECT / "share"
 PAGES = sorted([PROJECT / "README.rst", *DOCS.glob("**/*.rst")])
 #: Pages that others are writing; links to them may lead nowhere yet.
-COMING = {"service"}
+COMING: set[str] = set()
 #: The page that knows what the log says.
 OPERATE = DOCS / "operate.rst"
 

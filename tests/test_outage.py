@@ -16,6 +16,8 @@ from psycopg2.extensions import make_dsn
 
 from generate import Log
 from journal_postfix import embedded
+from journal_postfix.database import CREDENTIAL, PLAIN_SETTINGS, connect
+from journal_postfix.messages import InputError
 from test_known_truth import KEEP, assert_true, configured, written
 
 LOG = Log(lines=40_000, hosts=2, seed=9, shuffle=1.0)
@@ -78,8 +80,8 @@ def test_run_waits_for_a_database_that_is_not_up_yet(
     assert_true(dsn, log.rows)
 
 
-def test_wrong_password_ends_at_once(data_dir: Path, tmp_path: Path) -> None:
-    """A login that is refused is told in one sentence, and not tried again."""
+def with_password(data_dir: Path) -> str:
+    """The DSN of a server that asks the user `reader` for the password `right`."""
     dsn = embedded.embedded_dsn(data_dir, create=True)
     with closing(psycopg2.connect(dsn)) as connection:
         connection.autocommit = True
@@ -89,6 +91,12 @@ def test_wrong_password_ends_at_once(data_dir: Path, tmp_path: Path) -> None:
             (hba,) = cursor.fetchone()
             Path(hba).write_text("local all reader scram-sha-256\n" + Path(hba).read_text())
             cursor.execute("SELECT pg_reload_conf()")
+    return dsn
+
+
+def test_wrong_password_ends_at_once(data_dir: Path, tmp_path: Path) -> None:
+    """A login that is refused is told in one sentence, and not tried again."""
+    dsn = with_password(data_dir)
     wrong = make_dsn(dsn, user="reader", password="wrong")
     for command in (["run", "--once"], ["status"]):
         said = subprocess.run(
@@ -99,3 +107,17 @@ def test_wrong_password_ends_at_once(data_dir: Path, tmp_path: Path) -> None:
         assert "wrong user or password" in said.stderr
         assert "Traceback" not in said.stderr
         assert "'wrong'" not in said.stderr
+
+
+def test_password_from_a_credential(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What systemd hands over is the password, where the DSN has none."""
+    dsn = make_dsn(with_password(data_dir), user="reader")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(InputError, match="wrong user or password"):
+        connect(dsn, PLAIN_SETTINGS)
+    (tmp_path / CREDENTIAL).write_text("right\n")
+    connect(dsn, PLAIN_SETTINGS).close()
+    with pytest.raises(InputError, match="wrong user or password"):
+        connect(make_dsn(dsn, password="wrong"), PLAIN_SETTINGS)

@@ -21,7 +21,7 @@ PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "journal_postfix"
 SOURCES = (
     "setup.cfg", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.rst", "CHANGELOG.rst",
-    "journal_postfix", "sql", "share", "docs", "script",
+    "journal_postfix", "sql", "share", "docs", "script", "service", "ansible",
 )  # fmt: skip
 SHARED = sorted(path.relative_to(PROJECT).as_posix() for path in PROJECT.glob("share/**/*")
                 if path.is_file())  # fmt: skip
@@ -82,6 +82,15 @@ def test_wheel_carries_licence_and_types(wheel: Path) -> None:
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names) or any(
         name.endswith(".dist-info/LICENSE") for name in names
     )
+
+
+def test_wheel_carries_the_unit(wheel: Path) -> None:
+    """The unit and its drop-ins are where one finds them without knowing Python's version."""
+    prefix = f"{wheel.name.rsplit('-', 3)[0]}.data/data/"
+    carried = {n.removeprefix(prefix) for n in ZipFile(wheel).namelist() if n.startswith(prefix)}
+    names = {f"share/journal-postfix/drop-ins/{p.name}" for p in PROJECT.glob("service/*/*.conf")}
+    assert names
+    assert names | {"lib/systemd/system/journal-postfix.service"} <= carried
 
 
 def test_installed_wheel_works_from_any_folder(wheel: Path, tmp_path: Path) -> None:

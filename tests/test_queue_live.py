@@ -82,5 +82,6 @@ def test_who_may_ask(scene: Scene) -> None:
     asked = scene.told["asked"]
     assert asked["root"] == asked["user"] == asked["group postdrop"] == "2\n"
     assert asked["no new privileges"].startswith("NotAllowed")
+    assert "may not gain the rights of its group" in asked["no new privileges"]
     assert asked["forbidden"].startswith("NotAllowed")
     assert "not allowed to view the mail queue" in asked["forbidden"]
