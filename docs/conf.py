@@ -32,7 +32,8 @@ def link_pages(app: Any, name: str, source: list[str]) -> None:
     here = (Path(app.srcdir) / name).parent
 
     def link(match: re.Match[str]) -> str:
-        is_page = (here / f"{match[2]}.rst").exists()
+        page = here / f"{match[2]}.rst"
+        is_page = page.exists() and page.resolve().is_relative_to(app.srcdir)
         return f":doc:`{match[1]} <{match[2]}>`" if is_page else match[0]
 
     source[0] = LINK.sub(link, source[0])

@@ -106,7 +106,7 @@ def check_allowed(directory: str) -> None:
     """
     if not _gains_nothing():
         return
-    queue = Path(_ask("postconf", "-c", directory, "-hx", "queue_directory").strip())
+    queue = Path(ask("postconf", "-c", directory, "-hx", "queue_directory").strip())
     if not os.access(queue / "public" / "showq", os.W_OK):
         raise NotAllowed("postqueue may not gain the rights of its group here (NoNewPrivileges)")
 
