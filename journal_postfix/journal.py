@@ -8,7 +8,9 @@ those of another may come late. A reader is never moved to the journal's end. Wh
 went, what is known is read to its end; then the files are opened again behind the last entry.
 
 Bugs: damaged journal files, and damaged ends of them, are left out by libsystemd without a word.
-That is seen by the numbers of the entries, and told as a gap, where one machine is read.
+That is seen by the numbers of the entries, and told as a gap, where one machine is read. journald
+empties files before it removes them: if libsystemd looks into one in that moment, the process dies
+of SIGBUS. systemd starts it again, and it goes on where it was.
 """
 
 from __future__ import annotations

@@ -332,17 +332,27 @@ def test_reboot(host: Host) -> None:
 
 
 def test_upgrade(host: Host) -> None:
-    """`setup` again harms nothing; the role with another wheel restarts the service once.
-
-    Where there are migrations, the tables of the release before are the ones to begin with.
-    """
-    if list((PROJECT / "sql" / "migrations").glob("*.sql")):
-        pytest.fail("begin here with the previous release: install its wheel, send mails, upgrade")
+    """The role with another wheel brings the first tables there were to the present, and all mails into them."""
     before = host.stored()
-    assert "schema 1 is in place" in host.ours("setup")
-    pid = host.show("MainPID")
+    host.run("systemctl", "stop", UNIT)
+    first = (PROJECT / "tests" / "schema_1.sql").read_text("utf-8")
+    begin = "DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n"
+    psql = ("psql", "-XqAt", "--set=ON_ERROR_STOP=1", "--dbname=journal_postfix", "--file=-")
+    host.run(*psql, user="journal-postfix", text=begin + first)
+    assert "run journal-postfix setup" in host.ours("status", status=1)
     host.run("python3", "-c", BUILT_AGAIN)  # pip would take it for installed
     assert host.changes() >= 4
+    assert host.sql("SELECT max(version) > 1 FROM schema_version") == "t"
+    assert "in place" in host.ours("setup")
+    assert host.changes() == 0
+    assert host.check() == before
+
+
+def test_another_wheel(host: Host) -> None:
+    """It restarts the service once."""
+    before, pid = host.stored(), host.show("MainPID")
+    host.run("python3", "-c", BUILT_AGAIN)
+    assert host.changes() >= 1
     assert host.show("MainPID") != pid
     assert host.changes() == 0
     assert host.stored() == before
