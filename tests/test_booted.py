@@ -56,10 +56,10 @@ mail:
     journal_postfix_apt_cache_valid_time: 0
 """
 BUILT_AGAIN = f"""
-import glob, zipfile
+import glob, time, zipfile
 (path,) = glob.glob("{PLACE}/dist/*.whl")
 with zipfile.ZipFile(path, "a") as wheel:
-    wheel.comment = b"built again"
+    wheel.comment = str(time.time()).encode()
 """
 REJECT = """
 import smtplib
