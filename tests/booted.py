@@ -23,6 +23,13 @@ from live.waiting import wait_until
 
 PROJECT = Path(__file__).parents[1]
 MIRROR = os.environ.get("JOURNAL_POSTFIX_BOOT_MIRROR", "http://deb.debian.org/debian")
+UBUNTU_MIRROR = os.environ.get(
+    "JOURNAL_POSTFIX_BOOT_UBUNTU_MIRROR", "http://archive.ubuntu.com/ubuntu"
+)
+UBUNTU = {"noble"}  # 24.04
+#: All of Ubuntu's releases are built by one script, which has the name of an old one.
+UBUNTU_OPTIONS = ("--components=main,universe", "--keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg")  # fmt: skip
+UBUNTU_SCRIPT = "/usr/share/debootstrap/scripts/gutsy"
 CACHE = os.environ.get("JOURNAL_POSTFIX_BOOT_CACHE", "")
 PROGRAMS = ("debootstrap", "systemd-nspawn", "nsenter")
 
@@ -72,7 +79,7 @@ def made(suite: str) -> Iterator[Path]:
 
 
 def _build(suite: str, root: Path) -> None:
-    recipe = repr((MIRROR, BASE, PACKAGES, ROLE, _INSTALL))
+    recipe = repr((_sources(suite), BASE, PACKAGES, ROLE, _INSTALL))
     name = f"{suite}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}.tar"
     kept = Path(CACHE, name) if CACHE else None
     if kept and kept.exists():
@@ -86,9 +93,20 @@ def _build(suite: str, root: Path) -> None:
         part.rename(kept)
 
 
+def _sources(suite: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What debootstrap is told of a release: options, and mirror with script."""
+    if suite in UBUNTU:
+        return UBUNTU_OPTIONS, (UBUNTU_MIRROR, UBUNTU_SCRIPT)
+    return (), (MIRROR,)
+
+
 def _bootstrap(suite: str, root: Path) -> None:
-    command = ["debootstrap", "--variant=minbase", f"--include={BASE}", suite, root, MIRROR]
-    run(command, env={**os.environ, "DEBOOTSTRAP_DIR": "/usr/share/debootstrap"})
+    options, source = _sources(suite)
+    command = ["debootstrap", "--variant=minbase", f"--include={BASE}", *options]
+    run(
+        [*command, suite, root, *source],
+        env={**os.environ, "DEBOOTSTRAP_DIR": "/usr/share/debootstrap"},
+    )
     for name in ("resolv.conf", "hosts"):
         (root / "etc" / name).write_bytes(Path("/etc", name).read_bytes())
     (root / "etc/hostname").write_text("mx1\n")
