@@ -60,7 +60,7 @@ class Config:
     queue_close_after: int = 30
     queue_config_directories: tuple[str, ...] = ()
     queue_check_interval: float = 3600.0
-    min_free_disk: int = 0
+    min_free_disk: int = 500_000_000
     max_size: int = 0
     metrics_address: tuple[str, int] | None = None
     auto_migrate: bool = False

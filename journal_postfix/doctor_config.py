@@ -62,7 +62,7 @@ def check_min_free_disk(it: Examined) -> Findings:
     if not it.config.min_free_disk and not is_elsewhere:
         yield warning(
             "min_free_disk is 0: the database may take the last byte of a disk that Postfix needs",
-            "set min_free_disk, such as 2000000000",
+            "leave min_free_disk out (500 MB), or set it, such as 2000000000",
         )
 
 

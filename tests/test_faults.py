@@ -224,7 +224,9 @@ def test_disk_full(server: Server, small_disk: Path, tmp_path: Path) -> None:
     server.set_up()
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 6_000_000))
-    load = Load([*configured(tmp_path, server.dsn, **SMALL), "backfill", *log.files])
+    load = Load(
+        [*configured(tmp_path, server.dsn, min_free_disk=0, **SMALL), "backfill", *log.files]
+    )
     for _ in range(3000):
         if load.is_over() or any("53100" in line for line in load.said):
             break
