@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -113,7 +113,8 @@ def _is_ready(config: Config, stop: Event) -> bool:
                 raise InputError(str(error)) from None
             raise
 
-    return Committer(Writer(""), config, stop, PATIENCE).attempt(ready)
+    asking = replace(config, min_free_disk=0)  # nothing is written yet
+    return Committer(Writer(""), asking, stop, PATIENCE).attempt(ready)
 
 
 def _refuse_overlap(config: Config, paths: Sequence[str], options: FileOptions) -> None:
