@@ -223,8 +223,9 @@ def _setup(arguments: argparse.Namespace, config: Config) -> int:
     names = roles.names_of(config)
     connection = connect(dsn_of(config), PLAIN_SETTINGS)
     try:
+        renewed = schema.is_behind(connection) and roles.are_made(connection, names)
         print(schema.setup(connection))
-        if arguments.roles:
+        if arguments.roles or renewed:
             print(roles.make(connection, names))
     finally:
         connection.close()

@@ -26,15 +26,16 @@ addresses in it keep only their first letter and their domain.
 """
 EPILOG = """\
 what is in it:
-  delivery_from     mails he sent, got, or is named in
-  delivery_to       of mails he sent every recipient, of others his own rows; delivery_attempt: their history
-  noqueue           verdicts on transactions from him or to him
-  login             his logins, and tries of others with his name
-  other             words of him in other tables
+  delivery_from     mails that the person sent, got, or is named in
+  delivery_to       every recipient of mails the person sent, the person's own rows of others;
+                    delivery_attempt: their history
+  noqueue           verdicts on transactions from the person or to the person
+  login             the person's logins, and tries of others with that name
+  other             texts in other tables that name the person
 
-  The client's name and address are shown where he logged in or submitted the mail; else they are
-  those of somebody else, and are masked. The texts at the beginning are those of the keys privacy.* of
-  the configuration. Addresses are found in all forms, as by forget.
+  The client's name and address are shown where the person logged in or submitted the mail; else they
+  are those of somebody else, and are masked. The texts at the beginning are those of the keys privacy.*
+  of the configuration. Addresses are found in all forms, as by forget.
 
 examples:
   journal-postfix export ann@example.com ann.smith@example.com --tag --login ann

@@ -1,4 +1,4 @@
-"""The command `forget`: deletes what is stored about a person, and says where else he still is."""
+"""The command `forget`: deletes what is stored about a person, and says where else the person still is."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from journal_postfix.people import Key, Person, pattern, read_keys
 from journal_postfix.server import dsn_of
 
 DESCRIPTION = """\
-Delete what is stored about a person: mails to him, verdicts and logins; of mails he sent the whole mail,
-or where others got it too what is his; and mask him in all other texts. Lines from before that are
-not stored again, whoever reads them. What you are about to do is told, and asked for.
+Delete what is stored about a person: what was sent to them, verdicts and logins; mails they sent as a
+whole, or where others got them too the sender's part; and mask them in all other texts. Lines from
+before that are not stored again, whoever reads them. What you are about to do is told, and asked for.
 """
 EPILOG = """\
 keys:

@@ -150,58 +150,110 @@ class Key(NamedTuple):
 _A_ROLE = "the name of a role, at most 63 bytes and not pg_..."
 
 KEYS: dict[str, Key] = {
-    "dsn": Key(_text, "a libpq connection string", "PostgreSQL; without it a private one is used"),
-    "data_dir": Key(_text, "a path", "folder of the private PostgreSQL"),
-    "journal.directory": Key(_text, "a path", "folder of journal files; default: this machine's"),
-    "journal.units": Key(_words, "a list of unit names", "read only these systemd units"),
-    "journal.trusted_uids": Key(
-        _users, "a list of user names or ids", "whose journal entries are believed"
+    "dsn": Key(
+        _text,
+        "a libpq connection string",
+        "PostgreSQL, without it a private one; --dsn and JOURNAL_POSTFIX_DSN stand in for it",
     ),
-    "syslog_names": Key(_names, "a list of words", "names that make a line Postfix's"),
-    "journal_poll_interval": Key(_seconds, "seconds, up to 86400", "longest wait for entries"),
-    "max_delay_before_commit": Key(_seconds, "seconds, up to 86400", "longest wait for a row"),
-    "max_messages_per_commit": Key(_positive, "a whole number from 1", "lines per transaction"),
-    "mta": Key(_text, "a host name", "name of the host, whatever the log says"),
+    "data_dir": Key(
+        _text,
+        "a path",
+        "folder of the private PostgreSQL; default: ~/.local/state/journal-postfix, for the service /var/lib/journal-postfix",
+    ),
+    "journal.directory": Key(
+        _text,
+        "a path",
+        "folder of journal files, for example of systemd-journal-remote; default: this machine's journal",
+    ),
+    "journal.units": Key(
+        _words, "a list of unit names, also with *", "read only these systemd units; empty: all"
+    ),
+    "journal.trusted_uids": Key(
+        _users,
+        "a list of user names or ids",
+        "users whose journal entries are believed; entries of Postfix's units are believed too",
+    ),
+    "syslog_names": Key(
+        _names, "a list of words", "names that make a line Postfix's, where / or - follows"
+    ),
+    "journal_poll_interval": Key(
+        _seconds, "seconds, up to 86400", "longest wait for journal entries"
+    ),
+    "max_delay_before_commit": Key(
+        _seconds, "seconds, up to 86400", "time until a line is a row, at most"
+    ),
+    "max_messages_per_commit": Key(
+        _positive, "a whole number from 1", "lines per transaction, at most"
+    ),
+    "mta": Key(
+        _text, "a host name", "store all lines as this host's; default: the host that a line names"
+    ),
     "mta_names": Key(_mapping, "a mapping of host names", "one name for a host's several names"),
-    "submission_services": Key(_words, "a list of words", "services only our users submit to"),
-    "verp_marker": Key(_text, "a word", "marker of name+MARKER-ID@domain senders"),
+    "submission_services": Key(
+        _words, "a list of words", "services of Postfix to which only our own users submit"
+    ),
+    "verp_marker": Key(
+        _text,
+        "a word",
+        "marker in senders: name+MARKER-ID@domain is stored as name@domain and verp_id",
+    ),
     "verp_patterns": Key(
         _patterns,
-        "a list of `user=domain`, `prvs=` or patterns with groups name and domain",
+        "a list of `user=domain`, `prvs=` or patterns with groups name, domain and perhaps verp_id",
         "further forms of variable senders",
     ),
     "store_subject": Key(_truth, "true or false", "keep subjects that header checks log"),
-    "store_content": Key(_truth, "true or false", "keep content that checks log"),
+    "store_content": Key(_truth, "true or false", "keep content that header and body checks log"),
     "retention.preset": Key(
-        _preset, f"one of {', '.join(PRESETS)}", "days for the four keys of retention below"
+        _preset,
+        f"one of {', '.join(PRESETS)}",
+        "days for the four keys below, where they are not set",
     ),
     "retention.delivery.pseudonymise": Key(
-        _days, "days, 0 for never", "days until mails are pseudonymised"
+        _days,
+        "days, 0 for never",
+        "days until names go out of mails, and of logins that succeeded; fewer than until they are deleted",
     ),
-    "retention.delivery.delete": Key(_days, "days, 0 for never", "days until mails are deleted"),
+    "retention.delivery.delete": Key(
+        _days, "days, 0 for never", "days until mails are deleted, and logins that succeeded"
+    ),
     "retention.noqueue.pseudonymise": Key(
-        _days, "days, 0 for never", "days until verdicts are pseudonymised"
+        _days,
+        "days, 0 for never",
+        "days until names go out of verdicts, and of logins that failed; fewer than until they are deleted",
     ),
-    "retention.noqueue.delete": Key(_days, "days, 0 for never", "days until verdicts are deleted"),
+    "retention.noqueue.delete": Key(
+        _days, "days, 0 for never", "days until verdicts are deleted, and logins that failed"
+    ),
     "retention.domains": Key(
         _customers,
         "a mapping of domains to pseudonymise and delete, each with days",
         "fewer days for the mail of single domains",
     ),
     "retention.forget_key_after": Key(
-        _days, "days, 0 for never", "days until a month's key is destroyed"
+        _days, "days, 0 for never", "days until the key of a month's hashes is destroyed"
     ),
     "queue.config_directories": Key(
-        _words, "a list of paths", "Postfix's instances; default: all that postmulti lists"
+        _words,
+        "a list of paths",
+        "where the main.cf of each instance of Postfix is; empty: all that postmulti lists",
     ),
     "queue.check_interval": Key(
-        _pause, "seconds, up to 86400, 0 for never", "time between looks of `run` at the queue"
+        _pause,
+        "seconds, up to 86400, 0 for never",
+        "time between two comparisons of `run` with Postfix's queue",
     ),
     "queue.close_after": Key(
-        _days, "days, 0 for never", "days of silence until a mail without an end is closed"
+        _days,
+        "days, 0 for never",
+        "days without a sign of a mail until it is closed though its end was never logged",
     ),
     "clean_interval": Key(_seconds, "seconds, up to 86400", "time between clean-ups of `run`"),
-    "min_free_disk": Key(_whole, "bytes, 0 for no limit", "free disk below which `run` waits"),
+    "min_free_disk": Key(
+        _whole,
+        "bytes, 0 for no limit",
+        "free room on the database's disk below which nothing is written; of a server elsewhere nothing is checked",
+    ),
     "max_size": Key(
         _whole, "bytes, 0 for no limit", "size of the database above which the oldest days go early"
     ),
@@ -210,12 +262,18 @@ KEYS: dict[str, Key] = {
         "a port (of the loopback address) or ADDRESS:PORT, an IPv6 address in brackets",
         "where `run` tells Prometheus its figures; default: nowhere",
     ),
-    "auto_migrate": Key(_truth, "true or false", "let run and backfill upgrade the schema"),
-    "require_ticket": Key(_truth, "true or false", "who looks must say why"),
+    "auto_migrate": Key(
+        _truth, "true or false", "let `run` and `backfill` create or upgrade the schema"
+    ),
+    "require_ticket": Key(
+        _truth, "true or false", "`trace`, `report`, `export` and `forget` need --ticket"
+    ),
     "retention.access_log": Key(
         _days_of_accesses, "days from 30, 0 for never", "days until it is forgotten who looked"
     ),
-    "insecure_dsn": Key(_truth, "true or false", "send mail data over a network unprotected"),
+    "insecure_dsn": Key(
+        _truth, "true or false", "let a DSN name another host without sslmode=verify-full"
+    ),
     "roles.writer": Key(_role, _A_ROLE, "group role of the service"),
     "roles.reader": Key(_role, _A_ROLE, "group role of those who trace and report"),
     "roles.auditor": Key(_role, _A_ROLE, "group role of those who read access_log"),

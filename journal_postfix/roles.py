@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from journal_postfix.config import Config
 from journal_postfix.database import SQL, Connection, Cursor, Error
 from journal_postfix.messages import InputError, UsageError
+from journal_postfix.schema import LOCK_TIMEOUT
 
-_LOCK_TIMEOUT = "10s"  # tables change hands: neither behind nor before a service for long
 _PRIVILEGE = "42501"
 _LOCKED = "55P03"
 
@@ -34,6 +34,15 @@ def names_of(config: Config) -> dict[str, str]:
     return names
 
 
+def are_made(connection: Connection, names: Mapping[str, str]) -> bool:
+    """Whether roles of these names were made for the tables here."""
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["queries/roles_made"], names)
+        found = cursor.fetchone()
+    connection.rollback()
+    return found == (True,)
+
+
 def make(connection: Connection, names: Mapping[str, str]) -> str:
     """Make the roles that are missing and give each what it may; says in one sentence what there is.
 
@@ -41,7 +50,7 @@ def make(connection: Connection, names: Mapping[str, str]) -> str:
     """
     try:
         with connection.cursor() as cursor:
-            cursor.execute(SQL["statements/lock_setup"], {"timeout": _LOCK_TIMEOUT})
+            cursor.execute(SQL["statements/lock_setup"], {"timeout": LOCK_TIMEOUT})
             for step in _STEPS:
                 _run(cursor, step, names)
         connection.commit()
@@ -66,6 +75,6 @@ def _explained(error: Error) -> Exception:
         )
     if error.pgcode == _LOCKED:
         return InputError(
-            f"roles were not made ({what}): tables are in use, stop the service meanwhile"
+            f"roles were not made ({what}): tables are in use, stop the service meanwhile and run setup --roles"
         )
     return error

@@ -2,7 +2,9 @@
 
 `sql/schema.sql` is the whole schema; `sql/migrations/NNNN_name.sql` brings version NNNN-1 to
 NNNN, and says so in `schema_version`. Both run in the connection's current schema, in one
-transaction, under an advisory lock.
+transaction, under an advisory lock. `works_with` is the oldest version a program may know that
+goes on with this schema: of many hosts that write into one database, each is upgraded when its
+turn comes.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ MIGRATIONS = {
 }
 VERSION = max(MIGRATIONS, default=1)
 
-_LOCK = "SELECT pg_advisory_xact_lock(hashtext('journal-postfix setup'))"
+LOCK_TIMEOUT = "10s"  # who waits for a table makes all wait that come after
+_LOCKED = "55P03"
 _PRIVILEGE = "42501"
 _NO_SCHEMA = "3F000"
 
@@ -50,18 +53,34 @@ def _refuse_newer(found: Found, *, exact: bool) -> None:
         )
 
 
+def is_behind(connection: Connection) -> bool:
+    """Whether there is a schema, and it is older than this program's."""
+    with connection.cursor() as cursor:
+        found = found_in(cursor)
+    connection.rollback()
+    return found is not None and found.version < VERSION
+
+
 def setup(connection: Connection) -> str:
-    """Create the schema, or upgrade an older one; says in one sentence what was done."""
+    """Create the schema, or upgrade an older one; says in one sentence what was done.
+
+    Raises InputError where the user of the connection may not, where tables are in use for
+    longer than `LOCK_TIMEOUT`, and where the schema is too new for this program.
+    """
     try:
         with connection.cursor() as cursor:
-            cursor.execute(_LOCK)
+            cursor.execute(SQL["statements/lock_setup"], {"timeout": LOCK_TIMEOUT})
             done = _setup(cursor)
         connection.commit()
     except Error as error:
         connection.rollback()
+        what = " ".join(str(error).split())
         if error.pgcode in (_PRIVILEGE, _NO_SCHEMA):
-            what = " ".join(str(error).split())
             raise InputError(f"no right to create tables in this database: {what}") from None
+        if error.pgcode == _LOCKED:
+            raise InputError(
+                f"tables are in use ({what}): run setup again, nothing was done"
+            ) from None
         raise
     return done
 
@@ -71,7 +90,9 @@ def _setup(cursor: Cursor) -> str:
     if found is None:
         cursor.execute(SQL["schema"])
         return f"schema {VERSION} created"
-    _refuse_newer(found, exact=True)
+    _refuse_newer(found, exact=False)
+    if found.version > VERSION:
+        return f"schema {found.version} is in place, newer than {VERSION} and good for this program"
     if found.version == VERSION:
         return f"schema {VERSION} is in place"
     for number in range(found.version + 1, VERSION + 1):

@@ -23,7 +23,7 @@ COMMENT ON COLUMN schema_version.applied_at IS
 COMMENT ON COLUMN schema_version.works_with IS
     'Oldest schema that a program may be made for to go on with this one.';
 
-INSERT INTO schema_version (version, works_with) VALUES (2, 1);
+INSERT INTO schema_version (version, works_with) VALUES (3, 2);
 
 CREATE TABLE delivery_from (
     day                 date NOT NULL,
@@ -1042,23 +1042,31 @@ COMMENT ON COLUMN looked_through.asked IS
 COMMENT ON COLUMN looked_through.changes IS
     'How many rows of the partition had been inserted, changed and deleted by then, as the server counts them; -1: not known yet.';
 
-CREATE VIEW partition_changes AS
-SELECT CASE p.table_name WHEN 'noqueue' THEN 'noqueue' ELSE 'delivery' END AS table_name,
-       p.day_from, p.day_to,
-       sum(pg_stat_get_tuples_inserted(p.oid) + pg_stat_get_tuples_updated(p.oid)
-           + pg_stat_get_tuples_deleted(p.oid))::bigint AS changes
+-- The fence keeps pg_get_expr from those of other tables; it gives NULL for one that is dropped meanwhile.
+CREATE VIEW stored_partition AS
+SELECT table_name, partition, oid, day_from, day_to
 FROM (
-    SELECT parent.relname AS table_name, child.oid,
+    SELECT parent.relname AS table_name, child.relname AS partition, child.oid,
            (regexp_match(pg_get_expr(child.relpartbound, child.oid), 'FROM \(''([^'']+)''\)'))[1]::date AS day_from,
            (regexp_match(pg_get_expr(child.relpartbound, child.oid), 'TO \(''([^'']+)''\)'))[1]::date AS day_to
     FROM pg_inherits i
     JOIN pg_class parent ON parent.oid = i.inhparent
     JOIN pg_class child ON child.oid = i.inhrelid
-    WHERE parent.oid IN ('delivery_from'::regclass, 'delivery_to'::regclass, 'noqueue'::regclass)
+    WHERE parent.oid IN ('delivery_from'::regclass, 'delivery_to'::regclass,
+                         'delivery_attempt'::regclass, 'noqueue'::regclass)
       AND NOT i.inhdetachpending
     OFFSET 0
-) p
-WHERE p.day_from IS NOT NULL AND p.day_to IS NOT NULL
+) present
+WHERE day_from IS NOT NULL AND day_to IS NOT NULL;
+COMMENT ON VIEW stored_partition IS
+    'The partitions of the tables of mail, with the days they hold: from, and up to but not including. Those on their way out are left out.';
+
+CREATE VIEW partition_changes AS
+SELECT CASE table_name WHEN 'noqueue' THEN 'noqueue' ELSE 'delivery' END AS table_name, day_from, day_to,
+       sum(pg_stat_get_tuples_inserted(oid) + pg_stat_get_tuples_updated(oid)
+           + pg_stat_get_tuples_deleted(oid))::bigint AS changes
+FROM stored_partition
+WHERE table_name <> 'delivery_attempt'
 GROUP BY 1, 2, 3;
 COMMENT ON VIEW partition_changes IS
     'How many rows of the days of a partition were inserted, changed and deleted so far, as the server counts them: of mails and their recipients (delivery), and of noqueue.';
@@ -1540,7 +1548,7 @@ COMMENT ON FUNCTION without_people(text) IS
 
 -- Mails on their ways, recipient by recipient: a root is where the address is met first, legs are the
 -- queue files behind it, and the last of them tells the fate. Of mails that came from elsewhere with
--- his address as sender (forged, or forwarded by others) the recipient is not for him to see.
+-- the address as sender (forged, or forwarded by others) the recipient is not shown.
 CREATE FUNCTION mail_of(p_address text, p_since timestamptz DEFAULT '-infinity',
                         p_until timestamptz DEFAULT 'infinity', p_most integer DEFAULT 200)
 RETURNS TABLE (t timestamptz, direction text, sender text, recipient text, size bigint, fate text,
@@ -1637,6 +1645,6 @@ FROM refused r
 ORDER BY 1, 2, 4;
 END;
 COMMENT ON FUNCTION mail_of(text, timestamptz, timestamptz, integer) IS
-    'The mail of an address for its owner: what he sent (with the recipients he gave) and what was sent to him, from p_since up to, not including, p_until, of each the latest p_most; direction is sent or received. No clients, logins, ids, other recipients; answers without addresses. Who calls it has made sure whose address it is.';
+    'The mail of an address for its owner: what was sent from it (with the recipients as given) and what was sent to it, from p_since up to, not including, p_until, of each the latest p_most; direction is sent or received. No clients, logins, ids, other recipients; answers without addresses. Who calls it has made sure whose address it is.';
 
 REVOKE EXECUTE ON FUNCTION mail_of(text, timestamptz, timestamptz, integer) FROM PUBLIC;

@@ -1,5 +1,5 @@
--- Mails before the first day that is kept, or a customer's: those he sent, and those to him alone. Of
--- his own the row goes only when no recipient of others is left with it.
+-- Mails before the first day that is kept, or a customer's: those it sent, and those to it alone. Of
+-- its own the row goes only when no recipient of others is left with it.
 (coalesce(r.day < {first}::date, false) OR ({customers}::jsonb <> jsonb_build_object()
     AND r.day >= coalesce({first}::date, '-infinity')
     AND ((NOT {deletes} AND is_customers(r.day, r.sender, r.sender_given, {customers}))

@@ -14,7 +14,7 @@ WITH here AS (
         ('noqueue_hourly', 'writer', true, NULL), ('hourly_filled', 'writer', true, NULL),
         ('looked_through', 'writer', true, NULL), ('erasure', 'writer', false, NULL),
         ('retained', 'writer', true, NULL), ('retained_row', 'writer', true, NULL), ('unfinished_mail', 'admin', true, 'SELECT'),
-        ('partition_changes', 'admin', true, 'SELECT'),
+        ('partition_changes', 'admin', true, 'SELECT'), ('stored_partition', 'admin', true, 'SELECT'),
         ('stored_time', 'admin', true, 'SELECT'), ('delivery_record', 'admin', true, 'SELECT'),
         ('journey', 'admin', true, 'SELECT'), ('delivery', 'admin', true, 'SELECT'),
         ('schema_version', 'admin', true, 'SELECT'), ('row_id', 'admin', false, 'USAGE'),
