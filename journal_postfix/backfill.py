@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -113,8 +113,7 @@ def _is_ready(config: Config, stop: Event) -> bool:
                 raise InputError(str(error)) from None
             raise
 
-    asking = replace(config, min_free_disk=0)  # nothing is written yet
-    return Committer(Writer(""), asking, stop, PATIENCE).attempt(ready)
+    return Committer(Writer(""), config, stop, PATIENCE).attempt(ready)
 
 
 def _refuse_overlap(config: Config, paths: Sequence[str], options: FileOptions) -> None:
@@ -167,7 +166,7 @@ def _opened(writer: Writer, path: str) -> tuple[LogFile, Source | None]:
 def _join(config: Config) -> None:
     writer = Writer(partial(dsn_of, config), config.store_options(finite=True))
     committer = Committer(writer, config, Event(), PATIENCE)
-    committer.attempt(lambda: join_halves(writer))
+    committer.write(lambda: join_halves(writer))
     writer.close()
 
 

@@ -107,6 +107,10 @@ def _told(lack: Room, wanted: int) -> str:
     )
 
 
+class _DiskFull(Exception):
+    """There is less room than is to be left free."""
+
+
 class _Waiting:
     """Tries that failed, one after the other: for what, for how long, and what is said of it."""
 
@@ -170,7 +174,7 @@ class Committer:
         """Store a batch with its positions; False: stopped meanwhile, nothing was stored."""
         if not positions:
             return True
-        stored = self.attempt(lambda: self._store(batch, positions))
+        stored = self.write(lambda: self._store(batch, positions))
         if stored:
             self.lines += batch.lines
             self.too_old += batch.too_old
@@ -179,10 +183,7 @@ class Committer:
         return stored
 
     def attempt(self, work: Callable[[], object]) -> bool:
-        """Do some work with the database, again and again while it is away; False: stopped.
-
-        Where less than min_free_disk is free nothing is tried, so that the mail server has it.
-        """
+        """Do some work with the database, again and again while it is away; False: stopped."""
         waiting = _Waiting()
         self.watcher.trying()
         while not self._is_done(work, waiting):
@@ -193,12 +194,24 @@ class Committer:
         waiting.end()
         return True
 
+    def write(self, work: Callable[[], object]) -> bool:
+        """The same for work that stores much.
+
+        Where less than min_free_disk is free it is not tried, so that the mail server has that.
+        """
+
+        def where_there_is_room() -> None:
+            if lack := self._disk.lack():
+                raise _DiskFull(_told(lack, self.config.min_free_disk))
+            work()
+
+        return self.attempt(where_there_is_room)
+
     def _is_done(self, work: Callable[[], object], waiting: _Waiting) -> bool:
         try:
-            if lack := self._disk.lack():
-                waiting.go_on(DISK, _told(lack, self.config.min_free_disk))
-                return False
             work()
+        except _DiskFull as full:
+            waiting.go_on(DISK, str(full))
         except ConnectionFailed as error:
             if error.fatal or self._is_out_of_patience(waiting):
                 raise

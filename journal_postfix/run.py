@@ -325,7 +325,7 @@ class Service:
     def join_halves(self) -> None:
         """Join mails of which another source told the end before this one told the beginning."""
         if self.committer.lines and not self.stop.is_set():
-            self.committer.attempt(lambda: join_halves(self.committer.writer))
+            self.committer.write(lambda: join_halves(self.committer.writer))
 
     def loop(self, source: Readable, messages: Messages) -> None:
         """Run the loop on messages of a source, gaps included."""
