@@ -33,6 +33,7 @@ Rows = list[dict[str, Any]]
 PORTION = 5000  # mails closed in one transaction, for which merges of the host wait
 SETTLE = timedelta(seconds=2)  # what happened before a moment is logged by so much later
 PATIENCE = 120.0  # seconds to wait until the log is stored up to the listing
+FIRST_AGAIN = 60.0  # seconds until the next try where the log is not stored so far; then doubled
 _LOOK = 1.0  # seconds between two looks at how far it is
 _MACHINE_ID = Path("/etc/machine-id")
 _SETTINGS = {**PLAIN_SETTINGS, "lock_timeout": "1min"}
@@ -233,13 +234,16 @@ def write_mark() -> None:
 def reconcile_regularly(dsn: Callable[[], str], config: Config, stop: Event) -> None:
     """Compare now and every queue.check_interval, until stopped; a failure is said once.
 
-    Ends where there is no Postfix, or its queue may not be looked at.
+    Where the log is not stored that far yet it looks again soon, then at growing intervals. Ends
+    where there is no Postfix, or its queue may not be looked at.
     """
     said = ""
+    soon = FIRST_AGAIN
     while True:
+        pause = config.queue_check_interval
         try:
             _tell(reconcile(dsn(), config, stop, write_mark))
-            said = ""
+            said, soon = "", FIRST_AGAIN
         except NoPostfix:
             return
         except NotAllowed as error:
@@ -247,11 +251,13 @@ def reconcile_regularly(dsn: Callable[[], str], config: Config, stop: Event) -> 
             return
         except (NotOurs, Behind) as error:
             log.debug("%s", error)
+            pause = min(soon, pause)
+            soon *= 2
         except InputError as error:
             if str(error) != said:
                 log.warning("%s", error)
             said = str(error)
-        if stop.wait(config.queue_check_interval):
+        if stop.wait(pause):
             return
 
 

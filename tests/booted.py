@@ -88,6 +88,7 @@ def _build(suite: str, root: Path) -> None:
         return
     _bootstrap(suite, root)
     if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
         part = kept.with_suffix(".part")
         run(["tar", "-C", root, "-cf", part, "."])
         part.rename(kept)

@@ -566,3 +566,34 @@ def test_it_does_not_hold_a_merge_up(
         log(dsn)
         thread.join()
     assert rows(dsn, END) == [(QID, "vanished")]
+
+
+class Clock(Event):
+    """Time that passes at once, for an hour: the pauses that were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Note how long was to be waited."""
+        assert timeout is not None
+        self.pauses.append(timeout)
+        return len(self.pauses) == 9
+
+
+def test_where_nothing_is_stored_yet_it_looks_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that has just been installed need not wait for its first comparison for an hour."""
+    outcomes: list[Exception | None] = [NotOurs("no"), Behind("no"), None, *[NotOurs("no")] * 6]
+
+    def compared(*_: object) -> Compared:
+        outcome = outcomes.pop(0)
+        if outcome is not None:
+            raise outcome
+        return Compared([], [])
+
+    monkeypatch.setattr(reconcile, "reconcile", compared)
+    clock = Clock()
+    config = replace(configured(), queue_check_interval=600.0)
+    reconcile.reconcile_regularly(lambda: "", config, clock)
+    assert clock.pauses == [60, 120, 600, 60, 120, 240, 480, 600, 600]
