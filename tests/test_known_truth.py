@@ -58,10 +58,10 @@ def journals(folder: Path, exports: list[str]) -> Path:
     return folder
 
 
-def configured(folder: Path, dsn: str, **keys: Any) -> list[str]:
+def configured(folder: Path, dsn: str | None, **keys: Any) -> list[str]:
     """Write a configuration that leaves old mails alone; give the command that uses it."""
     leave = {"retention": {"delivery": KEEP, "noqueue": KEEP}, "queue": {"close_after": 0}}
-    config = {"dsn": dsn, **leave, **keys}
+    config = {**({} if dsn is None else {"dsn": dsn}), **leave, **keys}
     (folder / "main.yml").write_text(yaml.safe_dump(config))
     return [sys.executable, "-m", "journal_postfix", "--config", str(folder / "main.yml")]
 

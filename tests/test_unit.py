@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from generate import Log
+from journal_postfix import embedded
 from journal_postfix.notify import LONG
+from limits import can_limit, limited, limits_of
+from test_known_truth import assert_true, configured, journals, run, written
 
 SERVICE = Path(__file__).parents[1] / "service"
 UNIT = SERVICE / "journal-postfix.service"
@@ -95,3 +99,18 @@ def test_mail_server_comes_first() -> None:
 def test_start_may_take_one_long_step() -> None:
     """systemd waits for the first step of the database as long as the program does later."""
     assert f"TimeoutStartSec={LONG / 60:.0f}min" in UNIT.read_text().split("\n")
+
+
+@pytest.mark.live
+@pytest.mark.skipif(not can_limit(), reason="control groups cannot be limited here")
+def test_it_lives_within_its_limits(data_dir: Path, tmp_path: Path) -> None:
+    """Catching up, the private database with it, takes no more than the unit lets it have."""
+    log = written(tmp_path / "export", Log(lines=60_000, seed=61), "export", split=True)
+    folder = journals(tmp_path / "journal", log.files)
+    keys = {"journal": {"directory": str(folder)}, "data_dir": str(data_dir)}
+    command = configured(tmp_path, None, **keys)
+    unit = dict(line.split("=", 1) for line in UNIT.read_text().splitlines() if "=" in line)
+    with limited(limits_of(unit)) as group:
+        run(*group.command([*command, "run", "--once"]))
+        assert group.killed() == 0
+    assert_true(embedded.embedded_dsn(data_dir, create=False), log.rows)
