@@ -1356,7 +1356,7 @@ WITH queued AS MATERIALIZED (
     FROM delivery_to t
     JOIN delivery_from n ON n.queue_id = t.next_queue_id AND n.id <> t.from_id
      AND n.day BETWEEN (t.t_status AT TIME ZONE 'UTC')::date - 1 AND (t.t_status AT TIME ZONE 'UTC')::date + 1
-    WHERE t.status = 'sent' AND t.daemon IN ('smtp', 'lmtp', 'pipe')
+    WHERE t.status = 'sent' AND t.daemon IN ('smtp', 'lmtp', 'pipe') AND t.next_queue_id IS NOT NULL
       AND t.day BETWEEN p_first AND p_last AND t.t_status >= p_after AND n.day BETWEEN p_next_first AND p_next_last
 )
 SELECT q.day, q.from_id, q.to_id, q.mta, q.next_day, q.next_id, q.next_mta
@@ -1380,7 +1380,7 @@ FROM delivery_from f
 JOIN delivery_from n ON n.queue_id = f.next_queue_id AND n.mta = f.mta AND n.id <> f.id AND n.t_f >= f.t_f
  AND (n.orig_queue_id = f.queue_id OR n.message_id = f.message_id OR f.message_id IS NULL)
  AND n.day BETWEEN (f.t_f AT TIME ZONE 'UTC')::date - 1 AND (f.t_f AT TIME ZONE 'UTC')::date + 1
-WHERE f.day BETWEEN p_first AND p_last AND f.t_f >= p_after
+WHERE f.next_queue_id IS NOT NULL AND f.day BETWEEN p_first AND p_last AND f.t_f >= p_after
   AND n.day BETWEEN p_next_first AND p_next_last
 $$;
 COMMENT ON FUNCTION hop_between(date, date, date, date, timestamptz) IS

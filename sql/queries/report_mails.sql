@@ -39,7 +39,8 @@ SELECT 'backscatter', to_jsonb(x) FROM backscatter x
 UNION ALL
 SELECT 'distinct', to_jsonb(x) FROM (
     SELECT count(*) FILTER (WHERE keys = 13 AND sender <> '') AS senders,
-           count(DISTINCT client_address) FILTER (WHERE keys = 14) AS clients FROM counted) x
+           (SELECT count(client_address) FROM (
+               SELECT client_address FROM counted WHERE keys = 14 GROUP BY client_address) c) AS clients FROM counted) x
 UNION ALL
 SELECT 'senders', to_jsonb(x) FROM (
     SELECT sender, mails, bytes FROM counted WHERE keys = 13 AND sender <> ''
