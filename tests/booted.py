@@ -35,7 +35,7 @@ PROGRAMS = ("debootstrap", "systemd-nspawn", "nsenter")
 
 #: What a mail exchanger has before the role comes, and Ansible to let the role come from within.
 BASE = "systemd,systemd-sysv,dbus,ca-certificates,python3,python3-apt,iproute2,procps"
-PACKAGES = ("postfix", "ssl-cert", "ansible-core", "postgresql")
+PACKAGES = ("postfix", "ssl-cert", "ansible-core", "postgresql", "sudo")
 #: What the role installs; here from what was fetched before, since there is no network then.
 ROLE = ("python3-systemd", "python3-psycopg2", "python3-yaml", "python3-venv", "python3-prometheus-client")  # fmt: skip
 

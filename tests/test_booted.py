@@ -19,6 +19,7 @@ import pytest
 
 from booted import PROGRAMS, PROJECT, Machine, made, run
 from live.waiting import wait_until
+from test_docs import blocks
 from test_package import SOURCES
 from test_unit import DROP_INS, EXPOSURE, SINCE
 
@@ -26,6 +27,8 @@ SUITES = os.environ.get("JOURNAL_POSTFIX_BOOT", "").split()
 MISSING = [program for program in PROGRAMS if shutil.which(program) is None]
 UNIT = "journal-postfix.service"
 PLACE = "/root/project"
+#: The sources inside, and what pip builds them with, as there is no network.
+CLONE, WHEELS = "/root/clone", "/root/wheels"
 #: Every order of four services is in it, one restart apart.
 ORDERS = "123412314231243121342132413214321"
 SERVICES = {"1": "postgresql", "2": "postfix", "3": "systemd-journald", "4": UNIT}
@@ -159,18 +162,25 @@ def _host(
         for name in ("ansible", "service"):
             shutil.copytree(PROJECT / name, project / name, symlinks=True)
         (project / "hosts.yml").write_text(HOSTS)
-        _build_wheel(tmp_path_factory.mktemp("wheel"), project / "dist")
+        _copy_sources(root / CLONE[1:])
+        _build_wheel(root / CLONE[1:], project / "dist")
+        download = ["pip", "download", "--quiet", "--no-deps", "--dest", root / WHEELS[1:]]
+        run([sys.executable, "-m", *download, "setuptools", "wheel"])
         with Host(root) as host:
             host.shell(POSTFIX)
             yield host
 
 
-def _build_wheel(folder: Path, into: Path) -> None:
+def _copy_sources(folder: Path) -> None:
+    folder.mkdir()
     for name in SOURCES:
         if (PROJECT / name).is_dir():
             shutil.copytree(PROJECT / name, folder / name, symlinks=True)
         else:
             shutil.copy(PROJECT / name, folder)
+
+
+def _build_wheel(folder: Path, into: Path) -> None:
     run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", into, folder])
 
 
@@ -457,3 +467,36 @@ def test_role_installs_again_after_removal(host: Host) -> None:
     """What was removed comes back: all that the journal still has is in the tables again."""
     host.changes()
     host.check()
+
+
+def typed(page: str, first: str, last: str) -> list[str]:
+    """The commands of a page as they stand there, from the one that begins with words to another."""
+    found = (block for block in blocks() if block.page == page and not block.language)
+    lines = [line for block in found for line in block.text.splitlines()]
+    begin, end = (
+        next(number for number, line in enumerate(lines) if line.startswith(words))
+        for words in (first, last)
+    )
+    return lines[begin : end + 1]
+
+
+@pytest.mark.parametrize("page", ["README.rst", "docs/install.rst"])
+def test_by_hand(host: Host, page: str) -> None:
+    """What the pages tell to type gives a service that stores all mail, and takes all away again."""
+    host.changes(journal_postfix_state="absent", journal_postfix_remove_data=True)
+    status = "sudo -u journal-postfix journal-postfix status"
+    if page == "README.rst":
+        status = "sudo -u journal-postfix /opt/journal-postfix/bin/journal-postfix status"
+    for command in typed(page, "apt-get install", status):
+        may_warn = re.search(r"journal-postfix (doctor|status)$", command)
+        pip = f"export PIP_NO_INDEX=1 PIP_FIND_LINKS={WHEELS}"
+        host.shell(f"cd {CLONE}; {pip}; {command}" + (" || test $? = 1" if may_warn else ""))
+    host.send("ann@example.com")
+    host.wait_for_queue(0)
+    host.check()
+    assert host.show("ActiveState") == "active"
+    for command in typed("docs/install.rst", "systemctl disable", "sudo -u postgres dropuser"):
+        host.shell(command)
+    left = host.shell("find / -xdev -path /root -prune -o -name '*journal*postfix*' -print")
+    assert left.split() == ["/var/lib/journal-postfix"]
+    host.shell("rm -r /var/lib/journal-postfix; systemctl daemon-reload")
