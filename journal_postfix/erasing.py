@@ -14,7 +14,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from journal_postfix import planner_values
+from journal_postfix import free_space, planner_values
 from journal_postfix.database import PLAIN_SETTINGS, SQL, Connection, Cursor, connect, dicts
 from journal_postfix.erasures import PURPOSE, Erasures
 from journal_postfix.forgetting import Forgetting, Tally, begin_change
@@ -29,10 +29,10 @@ _EVER = datetime(1, 1, 2, tzinfo=UTC)
 
 
 class Done(NamedTuple):
-    """What an erasure did, the tables it wrote anew (False: it may not), and those whose statistics hold him."""
+    """What an erasure did, the tables it wrote anew, and those whose statistics hold the person."""
 
     tally: Tally
-    rewritten: dict[str, bool]
+    rewritten: free_space.Rewritten
     stale: set[str]
 
 
@@ -80,7 +80,7 @@ def erase(
         told(rows)
 
     tally = Forgetting(cursor, who, found_by).run(noted)
-    rewritten = planner_values.rewrite(cursor, tally.touched) if rewrite else {}
+    rewritten = free_space.rewrite(cursor, tally.touched) if rewrite else free_space.NOTHING
     whoever = who.before(_EVER) if isinstance(who, Erasures) else who
     stale = planner_values.refresh(cursor, whoever, found_by, tally.touched)
     which = {"ids": list(numbers), "waits_for": tally.until if tally.retained else None}

@@ -129,7 +129,7 @@ def _forget(
             return 1
         done = _erase(cursor, person, access.ticket, rewrite=arguments.rewrite)
     say(concluded(done))
-    is_left = done.tally.retained or done.stale or not all(done.rewritten.values())
+    is_left = done.tally.retained or done.stale or done.rewritten.refused or done.rewritten.older
     return 1 if is_left else 0
 
 
@@ -212,8 +212,14 @@ def concluded(done: Done) -> str:
             "NOT DONE: the server's column statistics still hold values of"
             f" {', '.join(sorted(done.stale))}: the tables' owner has to repeat this command"
         )
-    if refused := [name for name, is_done in done.rewritten.items() if not is_done]:
+    if done.rewritten.refused:
         parts.append(
-            f"NOT DONE: {', '.join(refused)} were not written anew: the tables' owner has to repeat this command"
+            f"NOT DONE: {', '.join(done.rewritten.refused)} were not written anew: the tables' owner has to"
+            " repeat this command"
+        )
+    if done.rewritten.older:
+        parts.append(
+            f"NOT DONE: transactions that began before are still open ({done.rewritten.older}) and may see what"
+            " was deleted, so the tables were not written anew: repeat this command when they have ended"
         )
     return "\n\n".join([*parts, ELSEWHERE])

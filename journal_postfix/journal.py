@@ -15,6 +15,7 @@ of SIGBUS. systemd starts it again, and it goes on where it was.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -87,11 +88,23 @@ class JournalSet:
         self._told: dict[str, set[str]] = {}  # which machines' entries each file has
         self.gaps: list[Gap] = []
         self._watcher = self._open()
-        self._watcher.fileno()  # from now on no change of the files is missed
+        self._watch()
         self._check_at = 0.0
         self._discover()
         if not self._machines and self._watcher.get_next():
             raise InputError(f"{directory or JOURNAL}: its entries have no field _MACHINE_ID")
+
+    def _watch(self) -> None:
+        """From now on no change of the files is missed."""
+        try:
+            self._watcher.fileno()
+        except OSError as error:
+            if error.errno != errno.EMFILE:
+                raise
+            raise InputError(
+                "the journal cannot be watched: programs of this user watch as many files as they may;"
+                " raise fs.inotify.max_user_instances (sysctl)"
+            ) from None
 
     def _open(self) -> Any:
         return open_reader(self._directory)

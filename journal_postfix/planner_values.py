@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from journal_postfix.database import SQL, Cursor, dicts
-from journal_postfix.holdings import LOOSE, Row
+from journal_postfix.holdings import Row
 from journal_postfix.people import Matcher, holds, is_account, masked
 
 _T = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,8 +32,8 @@ def refresh(
     cursor: Cursor, who: Matcher, pattern: str, touched: Iterable[tuple[str, date | None]]
 ) -> set[str]:
     """Analyse what was touched, and what still holds him; gives the tables that do so afterwards."""
-    partitions = _partitions(cursor)
-    for table in sorted({_partition(partitions, *one) for one in touched}):
+    partitions = all_partitions(cursor)
+    for table in sorted({partition_of(partitions, *one) for one in touched}):
         cursor.execute(f'ANALYZE "{table}"')
     for table in sorted(stale(cursor, who, pattern)):
         cursor.execute(f'ANALYZE "{table}"')
@@ -52,12 +52,13 @@ def _is_he(who: Matcher, value: str) -> bool:
     return holds(who, value) or is_account(who, value) or masked(who, value) != value
 
 
-def _partitions(cursor: Cursor) -> list[dict[str, Any]]:
+def all_partitions(cursor: Cursor) -> list[dict[str, Any]]:
+    """All partitions, with their days."""
     cursor.execute(SQL["statements/partitions"])
     return dicts(cursor)
 
 
-def _partition(partitions: list[dict[str, Any]], table: str, day: date | None) -> str:
+def partition_of(partitions: list[dict[str, Any]], table: str, day: date | None) -> str:
     """The partition for a day of a table; the table again where it has none."""
     for row in partitions:
         if day and row["table_name"] == table and row["day_from"] <= day < row["day_to"]:
@@ -84,25 +85,3 @@ def _analyse_empty(cursor: Cursor, partitions: list[dict[str, Any]], name: str) 
     cursor.execute(f'ANALYZE "{name}"')
     cursor.execute(SQL["statements/drop_at"].format(table=where), {"place": place})
     cursor.execute("COMMIT")
-
-
-def rewrite(cursor: Cursor, touched: Iterable[tuple[str, date | None]]) -> dict[str, bool]:
-    """Write the tables that were touched anew, or all if none was: no deleted row is left in them.
-
-    Each is locked meanwhile. Gives them, and whether that was allowed.
-    """
-    partitions = _partitions(cursor)
-    whole = [row["partition"] for row in partitions] + ["login", *LOOSE[3:]]
-    names = sorted({_partition(partitions, *one) for one in touched}) or whole
-    return {name: _rewrite(cursor, name) for name in names}
-
-
-def _rewrite(cursor: Cursor, name: str) -> bool:
-    before = _file(cursor, name)
-    cursor.execute(f'VACUUM (FULL) "{name}"')  # of a table that is not ours it only warns
-    return bool(before != _file(cursor, name))
-
-
-def _file(cursor: Cursor, name: str) -> Any:
-    cursor.execute(SQL["queries/file_of_table"], {"name": f'"{name}"'})
-    return cursor.fetchone()

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Timer
 
 import psycopg2
 import pytest
 
-from journal_postfix import erasing, holdings, retention
+from journal_postfix import erasing, free_space, holdings, retention
 from journal_postfix.cli import main
 from journal_postfix.database import PLAIN_SETTINGS, connect
 from journal_postfix.forgetting import Forgetting
@@ -225,6 +226,26 @@ def test_rewriting_later(dsn: str, tmp_path: Path) -> None:
     assert forget(dsn, ME) == 0
     assert _files(dsn)
     assert forget(dsn, ME, "--rewrite") == 0
+    assert not _files(dsn)
+
+
+def test_rewriting_waits_for_older_readers(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What an open transaction may see cannot go out of the files: it is waited for, and then said."""
+    load(dsn, tmp_path, told(PLAIN))
+    monkeypatch.setattr(free_space, "PATIENCE", 0.3)
+    with closing(psycopg2.connect(dsn)) as reader, reader.cursor() as cursor:
+        reader.set_session(isolation_level="REPEATABLE READ")
+        cursor.execute("SELECT count(*) FROM host")  # the tables themselves are not locked by it
+        assert forget(dsn, ME, "--rewrite") == 1
+        assert "transactions that began before are still open (1)" in capsys.readouterr().out
+        assert _files(dsn)
+        monkeypatch.setattr(free_space, "PATIENCE", 60.0)
+        end = Timer(1.0, reader.rollback)
+        end.start()
+        assert forget(dsn, ME, "--rewrite") == 0
+        end.join()
     assert not _files(dsn)
 
 

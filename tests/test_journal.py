@@ -752,6 +752,20 @@ except InputError as error:
 """
 
 
+def test_more_watchers_than_the_kernel_allows(folder: Path) -> None:
+    """Where a user's programs watch too much already, it is said what to raise."""
+    write_journal(folder / "1.journal", [entry(7, MESSAGE="daemon started")])
+    none = 'echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"'
+    outside = ["unshare", "--user", "--map-root-user", "sh", "-c", none, "sh"]
+    if subprocess.run([*outside, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no user namespace can be made")
+    done = subprocess.run(
+        [*outside, sys.executable, "-c", COUNT, str(folder)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "max_user_instances" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("limits", "said"), [((64, 4096), "20"), ((64, 128), "LimitNOFILE")], ids=["soft", "hard"]
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import psycopg2
@@ -46,6 +47,9 @@ def load(dsn: str, *files: Path) -> None:
     """Load log files; nothing is too old."""
     config = config_from({"dsn": dsn, "retention": KEEP}, "test")
     backfill(config, [str(file) for file in files], FileOptions(generate.YEAR, "UTC"))
+    with closing(psycopg2.connect(dsn)) as connection:
+        if connection.server_version < 150000:
+            sleep(1.1)  # such a server counts rows by messages, and tells the sums twice a second
 
 
 def queried(dsn: str, query: str) -> list[tuple[Any, ...]]:

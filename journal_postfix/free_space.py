@@ -1,0 +1,77 @@
+"""Free space in the tables' files: what was deleted stands there still, until a table is written anew.
+
+A transaction that began before the deletion may see the old rows, so that they are copied into the
+new file too: the oldest are waited for.
+
+Bugs: a standby that reports what it still reads (hot_standby_feedback), and a prepared transaction,
+keep old rows as well, and are not waited for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, NamedTuple
+
+from journal_postfix.database import SQL, Cursor
+from journal_postfix.holdings import LOOSE
+from journal_postfix.planner_values import all_partitions, partition_of
+
+PATIENCE = 60.0  # seconds to wait for transactions that began before
+_LOOK = 0.1  # seconds between two looks at them
+
+
+class Rewritten(NamedTuple):
+    """Tables that were written anew, those that may not be, and how many transactions are in the way."""
+
+    done: list[str]
+    refused: list[str]
+    older: int
+
+
+NOTHING = Rewritten([], [], 0)
+
+
+def rewrite(cursor: Cursor, touched: Iterable[tuple[str, date | None]]) -> Rewritten:
+    """Write the tables that were touched anew, or all if none was: no deleted row is left in them.
+
+    Each is locked meanwhile. Nothing is done as long as somebody may still see what was deleted.
+    """
+    if older := _wait_for_older(cursor):
+        return NOTHING._replace(older=older)
+    partitions = all_partitions(cursor)
+    whole = [row["partition"] for row in partitions] + ["login", *LOOSE[3:]]
+    names = sorted({partition_of(partitions, *one) for one in touched}) or whole
+    done = {name: _rewrite(cursor, name) for name in names}
+    return Rewritten(
+        [name for name, is_done in done.items() if is_done],
+        [name for name, is_done in done.items() if not is_done],
+        0,
+    )
+
+
+def _wait_for_older(cursor: Cursor) -> int:
+    """Wait until the transactions of this moment are over; gives how many are not."""
+    older = _open_transactions(cursor)
+    until = time.monotonic() + PATIENCE
+    while older and time.monotonic() < until:
+        time.sleep(_LOOK)
+        older &= _open_transactions(cursor)
+    return len(older)
+
+
+def _open_transactions(cursor: Cursor) -> set[str]:
+    cursor.execute(SQL["queries/open_transactions"])
+    return {name for (name,) in cursor.fetchall()}
+
+
+def _rewrite(cursor: Cursor, name: str) -> bool:
+    before = _file(cursor, name)
+    cursor.execute(f'VACUUM (FULL) "{name}"')  # of a table that is not ours it only warns
+    return bool(before != _file(cursor, name))
+
+
+def _file(cursor: Cursor, name: str) -> Any:
+    cursor.execute(SQL["queries/file_of_table"], {"name": f'"{name}"'})
+    return cursor.fetchone()
