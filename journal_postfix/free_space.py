@@ -1,7 +1,8 @@
 """Free space in the tables' files: what was deleted stands there still, until a table is written anew.
 
-A transaction that began before the deletion may see the old rows, so that they are copied into the
-new file too: the oldest are waited for.
+Old rows that somebody may still see are copied into the new file too. So the transactions of before
+are waited for: first those that write, in any database of the server, since what begins beside them
+counts as old as they are; then all those of this database.
 
 Bugs: a standby that reports what it still reads (hot_standby_feedback), and a prepared transaction,
 keep old rows as well, and are not waited for.
@@ -53,16 +54,19 @@ def rewrite(cursor: Cursor, touched: Iterable[tuple[str, date | None]]) -> Rewri
 
 def _wait_for_older(cursor: Cursor) -> int:
     """Wait until the transactions of this moment are over; gives how many are not."""
-    older = _open_transactions(cursor)
     until = time.monotonic() + PATIENCE
-    while older and time.monotonic() < until:
-        time.sleep(_LOOK)
-        older &= _open_transactions(cursor)
-    return len(older)
+    for query in ("running_writers", "open_transactions"):
+        older = _names(cursor, query)
+        while older and time.monotonic() < until:
+            time.sleep(_LOOK)
+            older &= _names(cursor, query)
+        if older:
+            return len(older)
+    return 0
 
 
-def _open_transactions(cursor: Cursor) -> set[str]:
-    cursor.execute(SQL["queries/open_transactions"])
+def _names(cursor: Cursor, query: str) -> set[str]:
+    cursor.execute(SQL[f"queries/{query}"])
     return {name for (name,) in cursor.fetchall()}
 
 

@@ -249,6 +249,21 @@ def test_rewriting_waits_for_older_readers(
     assert not _files(dsn)
 
 
+def test_rewriting_waits_for_writers_elsewhere(
+    dsn: str, empty_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who begins to read while another database's transaction writes keeps what was there before it."""
+    load(dsn, tmp_path, told(PLAIN))
+    monkeypatch.setattr(free_space, "PATIENCE", 0.3)
+    with closing(psycopg2.connect(empty_dsn)) as writer, writer.cursor() as cursor:
+        cursor.execute("CREATE TABLE somewhere_else ()")
+        assert forget(dsn, ME, "--rewrite") == 1
+        assert _files(dsn)
+        writer.rollback()
+        assert forget(dsn, ME, "--rewrite") == 0
+    assert not _files(dsn)
+
+
 @pytest.fixture
 def clerk(dsn: str) -> Iterator[str]:
     """A role that may change rows and owns no table."""
