@@ -242,7 +242,7 @@ def _made(
     state = sources[0].state if sources else {}
     if alone and debug is None and _is_large(logfile):
         stored = sources[0].stored() if sources else None
-        with ahead(stop, _read, config, logfile.name, options, stored, state) as portions:
+        with ahead(stop, _read, config, logfile.path, options, stored, state) as portions:
             yield portions
     else:
         yield _portions(config, logfile, options, state, debug)

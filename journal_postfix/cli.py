@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 from journal_postfix import (
     __version__,
     backfill,
+    compression,
     doctor,
     export,
     forget,
@@ -39,7 +39,7 @@ from journal_postfix import (
 from journal_postfix.ahead import look_for_garbage_seldom
 from journal_postfix.collect import Debug
 from journal_postfix.config import Config, load
-from journal_postfix.database import PLAIN_SETTINGS, READER_SETTINGS, Error, connect
+from journal_postfix.database import PLAIN_SETTINGS, READER_SETTINGS, Error, check_dsn, connect
 from journal_postfix.delivery import extract_delivery
 from journal_postfix.logfile import LogFile, iter_logfile_messages
 from journal_postfix.messages import InputError, MsgDetails, UsageError
@@ -47,6 +47,7 @@ from journal_postfix.parser import parse, route
 from journal_postfix.progress import progress_bar
 from journal_postfix.server import dsn_of
 from journal_postfix.stderr import log_to_stderr
+from journal_postfix.streams import leave_output, open_streams
 
 STAGES = ("input", "parse", "extract", "store")
 EPILOG = "Manual, tables and questions: see docs/ and README.rst of journal-postfix."
@@ -146,9 +147,15 @@ def _add_reconcile(parser: argparse.ArgumentParser) -> None:
 
 
 def _stop_on_signals() -> Event:
+    """Set by the first signal to stop; the second one ends the program wherever it is."""
     stop = Event()
+
+    def end(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     return stop
 
 
@@ -183,8 +190,7 @@ def _backfill(arguments: argparse.Namespace, config: Config) -> int:
         config = Config(**{**config.__dict__, "mta": arguments.mta})
     options = backfill.FileOptions(arguments.year, arguments.timezone, arguments.overlap_ok)
     for path in arguments.files:  # a wrong name is told before anything is loaded
-        if path != "-":
-            LogFile(path)
+        compression.check(path)
     stop = _stop_on_signals()
     with progress_bar() as show:
         loaded = backfill.backfill(
@@ -317,29 +323,71 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Command]] =
 }
 
 
+def _run_command(arguments: argparse.Namespace) -> int:
+    _check_words(arguments)
+    config = load(arguments.config, arguments.dsn)
+    if config.dsn is not None:
+        check_dsn(config.dsn)
+    status = COMMANDS[arguments.command][1](arguments, config)
+    sys.stdout.flush()  # what cannot be written is told here, not at Python's end
+    return status
+
+
+def _complain(sentence: str) -> None:
+    shown = "\n".join(map(output.visible, sentence.split("\n")))
+    print(f"journal-postfix: {shown}", file=sys.stderr)
+
+
+#: Options of which an empty value is most likely a variable of a shell that is not set.
+_NEVER_EMPTY = ("config", "dsn", "since", "until", "mta", "timezone")
+
+
+def _check_words(arguments: argparse.Namespace) -> None:
+    """Raise UsageError where an option is empty that may not be, or no UTF-8 (a file name may)."""
+    for name, value in vars(arguments).items():
+        option = f"--{name.replace('_', '-')}"
+        if value == "" and name in _NEVER_EMPTY:
+            raise UsageError(f"{option} is empty")
+        words = value if isinstance(value, list | tuple) else [value]
+        for word in words:
+            if isinstance(word, str) and name not in ("files", "file", "config"):
+                _check_text(option, word)
+
+
+def _check_text(option: str, word: str) -> None:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{option} {word!a} is not UTF-8") from None
+
+
 SWITCH = 0.0005
 """Seconds after which a thread lets another go on: those that talk to the server need little time, soon."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status."""
+    open_streams()
     arguments = _parser().parse_args(argv)
     verbose = max(arguments.verbose, arguments.command == "run")
     log_to_stderr((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
     look_for_garbage_seldom()
     sys.setswitchinterval(SWITCH)
     try:
-        config = load(arguments.config, arguments.dsn)
-        return COMMANDS[arguments.command][1](arguments, config)
+        return _run_command(arguments)
     except InputError as error:
-        print(f"journal-postfix: {error}", file=sys.stderr)
+        _complain(str(error))
         return 2 if isinstance(error, UsageError) else 1
     except Error as error:
         what = " ".join(str(error).split())
-        print(f"journal-postfix: the database refused: {what}", file=sys.stderr)
+        _complain(f"the database refused: {what}")
         return 1
     except BrokenPipeError:  # the reader of our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave_output()
+        return 1
+    except OSError as error:
+        _complain(f"{error.filename or 'input or output'}: {error.strerror}")
+        leave_output()
         return 1
     except KeyboardInterrupt:
         return 130

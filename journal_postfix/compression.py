@@ -12,6 +12,7 @@ import io
 import lzma
 import os
 import stat
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,9 +34,28 @@ FAULTS: tuple[tuple[type[OSError], str], ...] = (
 )
 
 
+def check(filepath: str) -> None:
+    """Raise InputError where a file cannot be read; of a pipe nothing is taken."""
+    if filepath == STANDARD_INPUT:
+        return
+    try:
+        is_pipe = (
+            not (Path(filepath).is_file() or Path(filepath).is_dir()) and Path(filepath).exists()
+        )
+    except OSError as error:
+        raise InputError(f"{filepath}: {error.strerror}") from None
+    if not is_pipe:
+        with open_disk(filepath) as disk:
+            text_reader(disk)
+    elif not os.access(filepath, os.R_OK):
+        raise InputError(f"{filepath}: no permission to read this file")
+
+
 def open_disk(filepath: str) -> io.BufferedReader:
     """Open a file, ``-`` for standard input; InputError where that is not possible."""
     if filepath == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise InputError("standard input is closed")
         return os.fdopen(0, "rb", closefd=False)
     try:
         return Path(filepath).open("rb")
@@ -54,7 +74,10 @@ def text_reader(disk: io.BufferedReader) -> tuple[Read, bool]:
 
     InputError where it is compressed with zstd and the package zstandard is missing.
     """
-    head = disk.peek(LONGEST_MAGIC)
+    try:
+        head = disk.peek(LONGEST_MAGIC)
+    except OSError as error:  # standard input may be open for writing, or a directory
+        raise InputError(f"cannot be read: {error.strerror}") from None
     for magic, reader in READERS.items():
         if head.startswith(magic):
             return reader(disk), True

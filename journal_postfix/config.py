@@ -139,6 +139,9 @@ def uids_of(names: tuple[int | str, ...]) -> tuple[int, ...]:
     return tuple(uids)
 
 
+LONGEST_SHOWN = 80  # characters of a wrong value
+
+
 def _flat(tree: Any, prefix: str, where: str) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise UsageError(f"{where}: {prefix or 'the file'} must be a mapping of keys to values")
@@ -159,15 +162,16 @@ def _flat(tree: Any, prefix: str, where: str) -> dict[str, Any]:
 def config_from(tree: Any, where: str) -> Config:
     """A Config from what YAML made of a file; `where` names the file in errors (UsageError)."""
     values = {}
-    for name, value in _flat(tree or {}, "", where).items():
+    for name, value in _flat({} if tree is None else tree, "", where).items():
         key = KEYS[name]
         if value is None:
             continue
         try:
             values[name.replace(".", "_")] = key.check(value)
         except ValueError:
-            shown = type(value).__name__ if isinstance(value, dict | list) else repr(value)
-            raise UsageError(f"{where}: {name} must be {key.allowed}, not {shown}") from None
+            raise UsageError(
+                f"{where}: {name} must be {key.allowed}, not {_shown(value)}"
+            ) from None
     config = Config(**{**PRESETS.get(values.get("retention_preset", ""), {}), **values})
     for wrong in contradictions(
         config.__dict__, config.retention_domains, config.retention_forget_key_after
@@ -176,11 +180,25 @@ def config_from(tree: Any, where: str) -> Config:
     return config
 
 
+def _shown(value: Any) -> str:
+    """A wrong value, as far as it fits into a sentence."""
+    if isinstance(value, dict | list):
+        return type(value).__name__
+    try:
+        text = repr(value)
+    except ValueError:  # a number with thousands of digits
+        return "so large a number"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
 def file_of(file: str | None) -> Path | None:
     """The file that is read: by option, else JOURNAL_POSTFIX_CONFIG, else /etc; None without any."""
     if named := file or os.environ.get("JOURNAL_POSTFIX_CONFIG"):
         return Path(named)
-    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+    try:
+        return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+    except PermissionError:  # of its folder; that it may not be read is told next
+        return DEFAULT_FILE
 
 
 def load(file: str | None, dsn: str | None = None) -> Config:
@@ -195,10 +213,30 @@ def load(file: str | None, dsn: str | None = None) -> Config:
     return Config(**{**config.__dict__, "dsn": dsn})
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without keys that stand twice, of which the last would win without a word."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """A mapping; ConstructorError where a key stands twice."""
+        seen = set()
+        for name, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if isinstance(name, yaml.ScalarNode) and name.tag != "tag:yaml.org,2002:merge":
+                if name.value in seen:
+                    problem = f"key {name.value} stands there twice"
+                    raise yaml.constructor.ConstructorError(None, None, problem, name.start_mark)
+                seen.add(name.value)
+        made: dict[Any, Any] = super().construct_mapping(node, deep)
+        return made
+
+
+#: What PyYAML raises: also for days and numbers that do not exist, and what is nested too deep.
+_NO_YAML = (yaml.YAMLError, ValueError, KeyError, AttributeError, TypeError, RecursionError)
+
+
 def _read(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text("utf-8"))
+        return yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except _NO_YAML as error:
         raise UsageError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None

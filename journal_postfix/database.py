@@ -19,7 +19,7 @@ import psycopg2.errorcodes
 import psycopg2.extensions
 import psycopg2.extras
 
-from journal_postfix.messages import InputError
+from journal_postfix.messages import InputError, UsageError
 
 Connection = psycopg2.extensions.connection
 Cursor = psycopg2.extensions.cursor
@@ -52,6 +52,8 @@ SEEKER_SETTINGS = {
     "enable_seqscan": "off",
 }
 PLAIN_SETTINGS = {"jit": "off", "timezone": "UTC"}
+#: What our SQL means, whatever a role or a database is set to.
+_OURS = {"transform_null_equals": "off", "array_nulls": "on"}
 
 
 class _Told(NamedTuple):
@@ -114,6 +116,17 @@ def explain(error: psycopg2.Error) -> ConnectionFailed:
     raise AssertionError("the last pattern matches everything")
 
 
+def check_dsn(dsn: str) -> None:
+    """Raise UsageError where a DSN or URI is none."""
+    try:
+        psycopg2.extensions.parse_dsn(dsn)
+    except (psycopg2.Error, UnicodeEncodeError) as error:
+        what = re.sub(r"password=\S+", "password=***", " ".join(str(error).split()))
+        raise UsageError(
+            f"the DSN (--dsn, JOURNAL_POSTFIX_DSN or key dsn) must be a libpq connection string: {what}"
+        ) from None
+
+
 def dsn_parts(dsn: str) -> dict[str, str] | None:
     """What a DSN or a URI says, by libpq's names; None where it is not valid."""
     try:
@@ -135,14 +148,34 @@ def _password(dsn: str) -> dict[str, Any]:
     return {"password": path.read_text("utf-8").rstrip("\n")}
 
 
+def _opened(dsn: str, **more: str) -> Connection:
+    keywords: dict[str, Any] = {
+        "application_name": "journal-postfix", "connect_timeout": 10, "client_encoding": "UTF8",
+        **_password(dsn), **more,
+    }  # fmt: skip
+    connection: Connection = psycopg2.connect(dsn, **keywords)
+    return connection
+
+
+def _open(dsn: str) -> Connection:
+    """A connection on which words are quoted as ours are, whatever the database is set to.
+
+    psycopg2 learns how to quote when it connects, so a SET would come too late.
+    """
+    connection = _opened(dsn)
+    if connection.get_parameter_status("standard_conforming_strings") == "off":
+        connection.close()
+        options = (dsn_parts(dsn) or {}).get("options", "")
+        connection = _opened(dsn, options=f"{options} -c standard_conforming_strings=on")
+    return connection
+
+
 def connect(dsn: str, settings: dict[str, str]) -> Connection:
     """A connection in UTC with these session settings; raises ConnectionFailed."""
     try:
-        connection: Connection = psycopg2.connect(
-            dsn, application_name="journal-postfix", connect_timeout=10, **_password(dsn)
-        )
+        connection = _open(dsn)
         with connection.cursor() as cursor:
-            for name, value in settings.items():
+            for name, value in {**_OURS, **settings}.items():
                 cursor.execute(f"SET {name} TO %s", (value,))
         connection.commit()
     except psycopg2.Error as error:

@@ -66,7 +66,7 @@ def check_server(it: Examined) -> Findings:
         yield problem("this server is a standby: nothing can be written", "name the primary in dsn")
     if row["server_encoding"] != "UTF8":
         yield problem(
-            f"the database's encoding is {row['server_encoding']}: addresses in UTF-8 are refused",
+            f"the database's encoding is {row['server_encoding']}: addresses beyond ASCII are not stored as they are",
             "createdb --encoding UTF8 --template template0 journal_postfix",
         )
     for name, what in SWITCHES.items():

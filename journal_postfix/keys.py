@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from journal_postfix.periods import PRESETS, Customer
@@ -16,7 +17,16 @@ from journal_postfix.verp import verp_options
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError
+    value.encode()  # half a character is no text: UnicodeEncodeError is a ValueError
     return value
+
+
+def _path(value: Any) -> str:
+    try:
+        Path(_text(value)).expanduser()
+    except RuntimeError as error:  # of a user who does not exist
+        raise ValueError from error
+    return str(value)
 
 
 def _words(value: Any) -> tuple[str, ...]:
@@ -156,7 +166,7 @@ KEYS: dict[str, Key] = {
         "PostgreSQL, without it a private one; --dsn and JOURNAL_POSTFIX_DSN stand in for it",
     ),
     "data_dir": Key(
-        _text,
+        _path,
         "a path",
         "folder of the private PostgreSQL; default: ~/.local/state/journal-postfix, for the service /var/lib/journal-postfix",
     ),

@@ -66,7 +66,8 @@ class LogFile:
     def __init__(self, filepath: str | os.PathLike[str], read: Read | None = None) -> None:
         path = os.fspath(filepath)
         self._read = read
-        self.name = path if path == STANDARD_INPUT else str(Path(path).absolute())
+        self.path = path if path == STANDARD_INPUT else str(Path(path).absolute())
+        self.name = os.fsencode(self.path).decode("utf-8", "backslashreplace")
         self._disk = open_disk(path)
         weakref.finalize(self, self._disk.close)
         self._regular = path != STANDARD_INPUT and is_regular(self._disk)
@@ -191,7 +192,7 @@ class LogFile:
         except DamagedText as damage:
             raise InputError(
                 f"{self.name}: damaged, or not complete ({damage}); "
-                f"its first {self.lines_read} lines could be read"
+                f"its first {self.line_number} lines could be read"
             ) from None
 
     def first_day(self, year: int | None, zone: tzinfo | None) -> YearDay | None:

@@ -23,6 +23,16 @@ _UNPRINTED = re.compile(
 )
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet take a text for a formula, which whoever writes to us could put there."""
+
+
+def harmless(value: Any) -> Any:
+    """A value of CSV as plain() gives it, that no spreadsheet takes for a formula."""
+    text = plain(value)
+    return f"'{text}" if isinstance(text, str) and text.startswith(FORMULA) else text
+
+
 def plain(value: Any) -> Any:
     """A value as JSON knows it: times as ISO 8601, the rest as it is."""
     return value.isoformat() if isinstance(value, datetime | date) else value
@@ -82,7 +92,7 @@ def as_csv(rows: Rows) -> str:
     if rows:
         writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: plain(value) for name, value in row.items()} for row in rows)
+        writer.writerows({name: harmless(value) for name, value in row.items()} for row in rows)
     return out.getvalue()
 
 

@@ -61,7 +61,7 @@ def span_of(logfile: LogFile, messages: Messages) -> Span | None:
     """Return the times of a file, None where nothing in it has any; reads a few messages."""
     times = (msg["t"] for _, msg in islice(messages, UNDATED))
     first = next((t for t in times if t is not None), None)
-    written = Path(logfile.name).stat().st_mtime
+    written = Path(logfile.path).stat().st_mtime
     if first is None:
         return None
     return Span(logfile.identity, first, datetime.fromtimestamp(written, UTC))

@@ -107,17 +107,28 @@ def read_part(option: str, text: str) -> Pattern:
 
 def read_client(option: str, text: str) -> Client:
     """A client's host name, address, or network such as 192.0.2.0/24."""
+    network = read_network(option, text)
+    if network is not None:
+        return Client(None, network)
     words = _worded(option, text).removeprefix("[").removesuffix("]")
+    _refuse_everything(option, text, words)
+    return Client(Pattern(None, (like_of(words),)), None)  # no index has names
+
+
+def read_network(option: str, text: str) -> Network | None:
+    """An address or network, also in brackets or with a zone (RFC 4007); None for a host name."""
+    words = _worded(option, text).removeprefix("[").removesuffix("]")
+    if ":" in words:
+        words = re.sub(r"%[^/]*", "", words)
     try:
         network = ip_network(words)
     except ValueError as error:
         if re.search(r"[/:]|^[0-9.]+$", words):
             raise UsageError(f"{option} {text!r} is no address and no network: {error}") from None
-        _refuse_everything(option, text, words)
-        return Client(Pattern(None, (like_of(words),)), None)  # no index has names
+        return None
     if network.prefixlen == 0:
         raise UsageError(_EVERYTHING.format(option=option, text=text))
-    return Client(None, network)
+    return network
 
 
 _EVERYTHING = "{option} {text!r} means everything: name at least a part"

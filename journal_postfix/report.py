@@ -14,10 +14,11 @@ from typing import Any
 
 from journal_postfix import accesses, buckets, output, pflogsumm, report_text, schema, summary
 from journal_postfix.config import Config
-from journal_postfix.database import READER_SETTINGS, connect
+from journal_postfix.database import READER_SETTINGS, Connection, connect
 from journal_postfix.lookfirst import look_first
 from journal_postfix.messages import UsageError
 from journal_postfix.period import KNOWN, Period, read_day, read_period
+from journal_postfix.queries import ask
 from journal_postfix.server import dsn_of
 from journal_postfix.stamps import checked_zone
 
@@ -107,6 +108,7 @@ def answer(arguments: argparse.Namespace, config: Config) -> int:
     dsn = dsn_of(config, create=False)
     with closing(connect(dsn, READER_SETTINGS)) as connection:
         schema.check(connection, migrate=False)
+        wanted = wanted._replace(mta=_host(connection, wanted.mta))
         if arguments.compat:
             text = pflogsumm.compat(connection, wanted.period, wanted.mta, wanted.zone)
             rows = text.count("\n")
@@ -118,6 +120,20 @@ def answer(arguments: argparse.Namespace, config: Config) -> int:
         accesses.note(connection, access, rows)
     _write(text)
     return 0
+
+
+def _host(connection: Connection, name: str | None) -> str | None:
+    """The stored host of a name, with its domain or without; UsageError where there is none."""
+    if name is None:
+        return None
+    hosts = [row["mta"] for row in ask(connection, "hosts")]
+    known = [host for host in hosts if host.lower() == name.lower()]
+    known = known or [host for host in hosts if host.lower().startswith(f"{name.lower()}.")]
+    if len(known) == 1 or not hosts:
+        return known[0] if known else name
+    raise UsageError(
+        f"--mta {name!r} is none of the hosts of which something is stored: {', '.join(hosts)}"
+    )
 
 
 def _named(found: Report) -> int:

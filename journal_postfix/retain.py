@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 from datetime import UTC, date, datetime
-from ipaddress import ip_network
 from typing import Any
 
 from journal_postfix import output, schema
@@ -16,6 +15,7 @@ from journal_postfix.config import Config
 from journal_postfix.database import PLAIN_SETTINGS, SQL, Connection, connect, dicts
 from journal_postfix.forget import say
 from journal_postfix.messages import InputError, UsageError
+from journal_postfix.patterns import read_network
 from journal_postfix.queries import ask
 from journal_postfix.server import dsn_of
 
@@ -81,25 +81,18 @@ def answer(arguments: argparse.Namespace, config: Config) -> int:
 def _read_case(arguments: argparse.Namespace, today: date) -> dict[str, Any]:
     kind = next(one for one in KINDS if getattr(arguments, one) is not None)
     text = getattr(arguments, kind).strip()
+    if kind in ("sender", "recipient"):
+        text = text.removeprefix("<").removesuffix(">")
     if not text or not text.isprintable() or "*" in text or text == "%":
         raise UsageError(f"--{kind.replace('_', '-')}: {text[:80]!r} names nobody in particular")
+    network = read_network("--client", text) if kind == "client" else None
     return {
         "kind": kind,
         "value": text if kind == "queue_id" else text.lower(),
-        "network": _network(text) if kind == "client" else None,
+        "network": None if network is None else str(network),
         "until": _read_until(arguments.until, today),
         "ticket": arguments.ticket,
     }
-
-
-def _network(text: str) -> str | None:
-    try:
-        network = ip_network(text, strict=False)
-    except ValueError:
-        return None
-    if network.prefixlen == 0:
-        raise UsageError(f"--client: {text} is everybody")
-    return str(network)
 
 
 def _read_until(text: str | None, today: date) -> date:

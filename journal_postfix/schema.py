@@ -85,9 +85,20 @@ def setup(connection: Connection) -> str:
     return done
 
 
+def _refuse_encoding(cursor: Cursor) -> None:
+    cursor.execute("SHOW server_encoding")
+    (encoding,) = cursor.fetchone() or ("",)
+    if encoding != "UTF8":
+        raise InputError(
+            f"the database's encoding is {encoding}, and addresses are UTF-8: make it with"
+            " createdb --encoding UTF8 --template template0"
+        )
+
+
 def _setup(cursor: Cursor) -> str:
     found = found_in(cursor)
     if found is None:
+        _refuse_encoding(cursor)
         cursor.execute(SQL["schema"])
         return f"schema {VERSION} created"
     _refuse_newer(found, exact=False)

@@ -20,6 +20,7 @@ from journal_postfix.config import Config
 from journal_postfix.coverage import Coverage, cover
 from journal_postfix.database import READER_SETTINGS, SEEKER_SETTINGS, Connection, connect
 from journal_postfix.finding import Found, Item, find
+from journal_postfix.messages import UsageError
 from journal_postfix.output import FORMATS
 from journal_postfix.period import KNOWN, Period
 from journal_postfix.question import (
@@ -162,6 +163,8 @@ def _limit(text: str) -> int:
 def answer(arguments: argparse.Namespace, config: Config) -> int:
     """Print what was found; gives the exit status."""
     now, zone = datetime.now(UTC), checked_zone(arguments.timezone)
+    if arguments.follow and arguments.until is not None:
+        raise UsageError("--follow goes on and on: leave --until out")
     owner = None if arguments.own is None else own_mail.owner_of(arguments)
     question = read_question(arguments, now, zone)
     access = _access(arguments, config, question)

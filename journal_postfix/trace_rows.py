@@ -11,7 +11,7 @@ from typing import Any
 
 from journal_postfix.clock import Clock
 from journal_postfix.finding import Bounce, Item, Refusals
-from journal_postfix.output import as_json, plain, visible
+from journal_postfix.output import as_json, harmless, plain, visible
 from journal_postfix.ways import Line, Row, Way
 
 COLUMNS = (
@@ -19,9 +19,6 @@ COLUMNS = (
     "relay", "attempts", "status_time", "client_name", "client_address", "sasl_username",
     "message_id", "subject", "size",
 )  # fmt: skip
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a text for a formula, which whoever writes to us could put there."""
 
 
 def first_row(item: Item) -> Row:
@@ -90,10 +87,7 @@ def cell(value: Any, clock: Clock) -> Any:
     """A value for a spreadsheet: times of the zone, nothing that it would take for a formula."""
     if isinstance(value, datetime):
         return value.astimezone(clock.zone).isoformat(" ", "seconds")
-    if isinstance(value, str):
-        text = visible(value)
-        return f"'{text}" if text.startswith(FORMULA) else text
-    return value
+    return harmless(visible(value)) if isinstance(value, str) else value
 
 
 def _flat(item: Item) -> Iterator[Row]:

@@ -289,8 +289,6 @@ def test_no_right_to_create_tables(guest: str, empty_dsn: str) -> None:
     [
         ("host=/nowhere dbname=mail", ("cannot be reached",)),
         ("host=127.0.0.1 port=1 dbname=mail", ("cannot be reached",)),
-        ("nonsense", ("DSN is not valid",)),
-        ("host=127.0.0.1 colour=red", ("DSN is not valid", "colour")),
     ],
 )
 def test_unreachable_database(dsn: str, words: tuple[str, ...], log: str) -> None:

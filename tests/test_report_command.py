@@ -78,8 +78,11 @@ def test_yesterday_is_the_default(options: tuple[str, ...]) -> None:
     assert "report --since 2025-11-20 --until 2025-11-20" in said.out
 
 
-def test_another_host_has_nothing(options: tuple[str, ...]) -> None:
+def test_another_host_has_nothing(options: tuple[str, ...], tmp_path: Path) -> None:
     """--mta leaves out what other hosts logged."""
+    log = tmp_path / "other.log"
+    log.write_text("Nov 19 10:00:00 mx9 postfix/smtpd[1]: connect from unknown[198.51.100.7]\n")
+    assert call(*options, "backfill", str(log), "--year", "2025").status == 0
     said = call(*options, "report", *DAY, "--mta", "mx9", "--format", "json")
     totals = json.loads(said.out)["totals"]
     assert set(totals.values()) == {0}
