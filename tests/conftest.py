@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -27,6 +28,14 @@ def execute(dsn: str, *statements: str) -> None:
         with connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
+
+
+@pytest.fixture(autouse=True)
+def _garbage() -> Iterator[None]:
+    """Commands that a test runs in this process look for garbage seldom; tests after it need not."""
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pwd
 import resource
@@ -50,6 +51,13 @@ def journald() -> Iterator[Journald]:
     """A journald of the test's own."""
     with running_journald() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """Readers that a test leaves behind watch no files after it: a user may only watch so many."""
+    yield
+    gc.collect()
 
 
 def opened(folder: Path, stored: list[Position] | None = None, **options: Any) -> JournalSet:
