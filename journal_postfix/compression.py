@@ -39,12 +39,10 @@ def check(filepath: str) -> None:
     if filepath == STANDARD_INPUT:
         return
     try:
-        is_pipe = (
-            not (Path(filepath).is_file() or Path(filepath).is_dir()) and Path(filepath).exists()
-        )
-    except OSError as error:
-        raise InputError(f"{filepath}: {error.strerror}") from None
-    if not is_pipe:
+        mode = Path(filepath).stat().st_mode
+    except OSError:
+        mode = stat.S_IFREG  # opening it tells what is wrong
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         with open_disk(filepath) as disk:
             text_reader(disk)
     elif not os.access(filepath, os.R_OK):
