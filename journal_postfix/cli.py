@@ -386,7 +386,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         leave_output()
         return 1
     except OSError as error:
-        _complain(f"{error.filename or 'input or output'}: {error.strerror}")
+        _complain(f"{error.filename or 'input or output'}: {error.strerror or error}")
         leave_output()
         return 1
     except KeyboardInterrupt:

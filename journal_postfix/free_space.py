@@ -4,8 +4,8 @@ Old rows that somebody may still see are copied into the new file too. So the tr
 are waited for: first those that write, in any database of the server, since what begins beside them
 counts as old as they are; then all those of this database.
 
-Bugs: a standby that reports what it still reads (hot_standby_feedback), and a prepared transaction,
-keep old rows as well, and are not waited for.
+Bugs: a standby that reports what it still reads (hot_standby_feedback) keeps old rows as well, and is
+not waited for.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ _LOOK = 0.1  # seconds between two looks at them
 
 
 class Rewritten(NamedTuple):
-    """Tables that were written anew, those that may not be, and how many transactions are in the way."""
+    """The tables that could not be written anew, and how many transactions were in the way of all."""
 
-    done: list[str]
     refused: list[str]
     older: int
 
 
-NOTHING = Rewritten([], [], 0)
+NOTHING = Rewritten([], 0)
 
 
 def rewrite(cursor: Cursor, touched: Iterable[tuple[str, date | None]]) -> Rewritten:
@@ -44,12 +43,7 @@ def rewrite(cursor: Cursor, touched: Iterable[tuple[str, date | None]]) -> Rewri
     partitions = all_partitions(cursor)
     whole = [row["partition"] for row in partitions] + ["login", *LOOSE[3:]]
     names = sorted({partition_of(partitions, *one) for one in touched}) or whole
-    done = {name: _rewrite(cursor, name) for name in names}
-    return Rewritten(
-        [name for name, is_done in done.items() if is_done],
-        [name for name, is_done in done.items() if not is_done],
-        0,
-    )
+    return Rewritten([name for name in names if not _rewrite(cursor, name)], 0)
 
 
 def _wait_for_older(cursor: Cursor) -> int:
