@@ -105,10 +105,14 @@ class ConnectionFailed(InputError):
         self.soon = soon
 
 
+def _without_password(error: Exception) -> str:
+    """What an error says, on one line."""
+    return re.sub(r"password=\S+", "password=***", " ".join(str(error).split()))
+
+
 def explain(error: psycopg2.Error) -> ConnectionFailed:
     """What a failed connection means, in one sentence without secrets."""
-    words = " ".join(str(error).split())
-    words = re.sub(r"password=\S+", "password=***", words)
+    words = _without_password(error)
     for told in _TOLD:
         if re.search(told.pattern, words):
             sentence = told.sentence.format(words)
@@ -121,7 +125,7 @@ def check_dsn(dsn: str) -> None:
     try:
         psycopg2.extensions.parse_dsn(dsn)
     except (psycopg2.Error, UnicodeEncodeError) as error:
-        what = re.sub(r"password=\S+", "password=***", " ".join(str(error).split()))
+        what = _without_password(error)
         raise UsageError(
             f"the DSN (--dsn, JOURNAL_POSTFIX_DSN or key dsn) must be a libpq connection string: {what}"
         ) from None
